@@ -1,8 +1,189 @@
 """The command `retraced`: its options, its commands, and the one place where errors become exit codes."""
 
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
 import click
 
+from retraced import __version__, config
+from retraced.cli.output import Format
+from retraced.cli.session import Session
+from retraced.errors import RetracedError
 
-@click.group()
-def main() -> None:
-    """Background jobs on Redis Streams."""
+COMMANDS: Mapping[str, str] = {
+    "add": "retraced.cli.add:add",
+    "consume": "retraced.cli.consume:consume",
+    "demo": "retraced.cli.demo:demo",
+    "dlq": "retraced.cli.dlq:dlq",
+    "groups": "retraced.cli.groups:groups",
+    "pending": "retraced.cli.pending:pending",
+    "server": "retraced.cli.server:server",
+    "streams": "retraced.cli.streams:streams",
+    "trace": "retraced.cli.trace:trace",
+    "workers": "retraced.cli.workers:workers",
+}
+
+# `--exec` tells a command about its job in these; there they are facts, not settings.
+_JOB_FACTS = frozenset(
+    f"RETRACED_{name}"
+    for name in ("JOB_ID", "TYPE", "STREAM", "GROUP", "ATTEMPT", "FENCE", "HEADERS")
+)
+
+
+class Failure(click.ClickException):
+    """A RetracedError on its way out: one line on stderr and the error's exit code."""
+
+    def __init__(self, error: RetracedError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code
+
+
+class Commands(click.Group):
+    """Imports a command when it is called, and turns RetracedErrors into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, _, attribute = target.partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        _name_variables(command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None:
+            ctx.fail(_unknown(name))
+        if ctx.default_map is not None and name in ctx.default_map:
+            settings = _defaults(command, ctx.default_map[name], where=f"[{name}]")
+            ctx.default_map = {**ctx.default_map, name: settings}
+        return name, command, args[1:]
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        _name_variables(self)
+        with _as_failures():
+            settings = config.read_settings(Path.cwd())
+            config.check_names(settings, ["url", "output", *COMMANDS], where="settings")
+        extra.setdefault("default_map", settings)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        output = ctx.params["output"]
+        session = Session(
+            flag_url=ctx.params["url"],
+            format=Format(output) if output else None,
+            settings=ctx.default_map or {},
+        )
+        with _as_failures(), session:
+            ctx.obj = session
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _as_failures() -> Iterator[None]:
+    try:
+        yield
+    except RetracedError as error:
+        raise Failure(error) from error
+    except BaseExceptionGroup as group:
+        error = _first_of(group)
+        if error is None:
+            raise
+        raise Failure(error) from group
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> RetracedError | None:
+    """The error of ours that ended a group of tasks, if nothing else did."""
+    ours, others = group.split(RetracedError)
+    while isinstance(ours, BaseExceptionGroup):
+        ours = ours.exceptions[0]
+    return ours if others is None and isinstance(ours, RetracedError) else None
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, COMMANDS, n=2)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(COMMANDS)}"
+    return f"no such command {name!r}; {hint}"
+
+
+def _name_variables(command: click.Command) -> None:
+    """Every option is also RETRACED_<NAME>, the same name in all commands, unless it says its own."""
+    in_job = "RETRACED_JOB_ID" in os.environ
+    for option in _options(command):
+        variable = f"RETRACED_{_flag(option).upper()}"
+        if option.envvar is None and option.allow_from_autoenv:
+            option.envvar = variable
+        if in_job and option.envvar in _JOB_FACTS:
+            option.envvar = None
+            option.allow_from_autoenv = False
+    if isinstance(command, click.Group):
+        for part in command.commands.values():
+            _name_variables(part)
+
+
+def _defaults(command: click.Command, settings: object, *, where: str) -> dict[str, Any]:
+    """The settings of a command by parameter instead of by flag. Raises ConfigError."""
+    known: dict[str, str] = {_flag(option): str(option.name) for option in _options(command)}
+    parts = command.commands if isinstance(command, click.Group) else {}
+    if not isinstance(settings, Mapping):
+        raise config.ConfigError(f"{where} must be a table of settings")
+    config.check_names(settings, [*known, *parts], where=where)
+    return {
+        known.get(name, name): _defaults(parts[name], value, where=f"[{where[1:-1]}.{name}]")
+        if name in parts
+        else value
+        for name, value in settings.items()
+    }
+
+
+def _options(command: click.Command) -> Sequence[click.Option]:
+    return [option for option in command.params if isinstance(option, click.Option)]
+
+
+def _flag(option: click.Option) -> str:
+    return max(option.opts, key=len).lstrip("-").replace("-", "_")
+
+
+@click.command(
+    cls=Commands,
+    name="retraced",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every option is also an environment variable RETRACED_<NAME>, and a setting in "
+    "retraced.toml or [tool.retraced] (a command's own in a table of its name). "
+    "Durations have a unit: 250ms 30s 5m 2h 1d.",
+)
+@click.option(
+    "--url",
+    metavar="URL",
+    help="The server: redis:// rediss:// unix:// or embedded://[dir]. Else RETRACED_URL, REDIS_URL, "
+    "a Redis on 127.0.0.1:6379, or for a person at a terminal the embedded server.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Choice([format.value for format in Format]),
+    help="Default: table on a terminal, jsonl in a pipe.",
+)
+@click.version_option(__version__, prog_name="retraced", allow_from_autoenv=False)
+def main(url: str | None, output: str | None) -> None:
+    """Background jobs on Redis Streams: any XADD is a job, and every job has a story."""

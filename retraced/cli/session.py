@@ -85,7 +85,7 @@ class Session:
 
         if answers(config.LOCAL_HOST, config.LOCAL_PORT):
             return config.LOCAL_URL
-        if sys.stdin.isatty():
+        if any(stream.isatty() for stream in (sys.stdin, sys.stderr)):
             return "embedded://"
         raise config.no_server()
 

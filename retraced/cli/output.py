@@ -1,0 +1,145 @@
+"""Prints rows on stdout as a table, JSON, JSON lines or bare ids; every command's results go through here."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, TextIO
+
+import orjson
+
+# What a terminal could obey or a reader could be fooled by: C1 controls, bidirectional overrides,
+# line separators. JSON itself escapes only what is below U+0020.
+_TRICKY = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_GAP = "  "
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    ID = "id"
+
+
+def emit(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    *,
+    format: Format | None = None,  # noqa: A002 - the name of the option
+    file: TextIO | None = None,
+) -> None:
+    """Prints `rows`; without a format a table on a terminal and JSON lines elsewhere.
+
+    A table shows `columns` in their order; JSON shows all that a row holds; `id` shows a row's `id`,
+    else its first column. Bytes are shown as text, with escapes where they aren't UTF-8.
+    """
+    out = file or sys.stdout
+    match format or default_format(out):
+        case Format.TABLE:
+            _print_table(rows, columns, out)
+        case Format.JSON:
+            out.write(_json([_plain(row) for row in rows], orjson.OPT_INDENT_2) + "\n")
+        case Format.JSONL:
+            for row in rows:
+                out.write(_json(_plain(row)) + "\n")
+                out.flush()
+        case Format.ID:
+            for row in rows:
+                out.write(printable(row.get("id", row.get(columns[0]))) + "\n")
+    out.flush()
+
+
+def default_format(file: TextIO) -> Format:
+    return Format.TABLE if file.isatty() else Format.JSONL
+
+
+def printable(value: object) -> str:
+    """A value as one line of text that is safe on a terminal: what isn't printable is escaped."""
+    text = _text(value)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], out: TextIO) -> None:
+    kept = list(rows)
+    cells = [[printable(row.get(column)) for column in columns] for row in kept]
+    lines = [[column.replace("_", " ").upper() for column in columns], *cells]
+    widths = [max(_width(line[at]) for line in lines) for at in range(len(columns))]
+    numeric = [_is_numeric(kept, column) for column in columns]
+    for line in lines:
+        padded = (
+            _padded(cell, width, right)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        )
+        out.write(_GAP.join(padded).rstrip() + "\n")
+
+
+def _is_numeric(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    values = [row.get(column) for row in rows]
+    return bool(values) and all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+        for value in values
+    )
+
+
+def _padded(cell: str, width: int, right: bool) -> str:
+    space = " " * (width - _width(cell))
+    return space + cell if right else cell + space
+
+
+def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return sum(_columns_of(char) for char in text)
+
+
+def _columns_of(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+        case str():
+            return value
+        case dict() | list() | tuple():
+            return _json(_plain(value))
+        case _:
+            return str(value)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _json(value: object, option: int = 0) -> str:
+    text = orjson.dumps(value, option=option, default=str).decode()
+    return _TRICKY.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _plain(value: object) -> object:
+    """The value without bytes and lone surrogates, which JSON lacks."""
+    match value:
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+        case str():
+            return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+        case Mapping():
+            return {str(_plain(key)): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value
