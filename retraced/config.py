@@ -130,7 +130,7 @@ def parse_size(text: str, *, field: str = "size") -> int:
 
 
 def read_settings(directory: Path) -> dict[str, Any]:
-    """The settings of `retraced.toml`, else of `[tool.retraced]` in `pyproject.toml`, in `directory`.
+    """The settings in `directory`: `retraced.toml`, else `[tool.retraced]` of `pyproject.toml`.
 
     Names have `_` for `-`; a command's own settings are a table of its name. Raises ConfigError.
     """

@@ -1,4 +1,4 @@
-"""The command `retraced`: its options, its commands, and the one place where errors become exit codes."""
+"""The command `retraced`: its options and commands, and the place where errors get exit codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import click
 from retraced import __version__, config
 from retraced.cli.output import Format
 from retraced.cli.session import Session
-from retraced.errors import RetracedError
+from retraced.errors import ConfigError, RetracedError
 
 COMMANDS: Mapping[str, str] = {
     "add": "retraced.cli.add:add",
@@ -42,7 +42,7 @@ class Failure(click.ClickException):
 
     def __init__(self, error: RetracedError) -> None:
         super().__init__(str(error))
-        self.exit_code = error.exit_code
+        setattr(self, "exit_code", error.exit_code)  # noqa: B010 - click reads it from the instance
 
 
 class Commands(click.Group):
@@ -106,18 +106,20 @@ def _as_failures() -> Iterator[None]:
     except RetracedError as error:
         raise Failure(error) from error
     except BaseExceptionGroup as group:
-        error = _first_of(group)
-        if error is None:
+        ours = _first_of(group)
+        if ours is None:
             raise
-        raise Failure(error) from group
+        raise Failure(ours) from group
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> RetracedError | None:
     """The error of ours that ended a group of tasks, if nothing else did."""
-    ours, others = group.split(RetracedError)
-    while isinstance(ours, BaseExceptionGroup):
-        ours = ours.exceptions[0]
-    return ours if others is None and isinstance(ours, RetracedError) else None
+    if group.split(RetracedError)[1] is not None:
+        return None
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first if isinstance(first, RetracedError) else None
 
 
 def _unknown(name: str) -> str:
@@ -127,7 +129,7 @@ def _unknown(name: str) -> str:
 
 
 def _name_variables(command: click.Command) -> None:
-    """Every option is also RETRACED_<NAME>, the same name in all commands, unless it says its own."""
+    """Every option is also RETRACED_<NAME>, the same in all commands, unless it says its own."""
     in_job = "RETRACED_JOB_ID" in os.environ
     for option in _options(command):
         variable = f"RETRACED_{_flag(option).upper()}"
@@ -146,14 +148,12 @@ def _defaults(command: click.Command, settings: object, *, where: str) -> dict[s
     known: dict[str, str] = {_flag(option): str(option.name) for option in _options(command)}
     parts = command.commands if isinstance(command, click.Group) else {}
     if not isinstance(settings, Mapping):
-        raise config.ConfigError(f"{where} must be a table of settings")
+        raise ConfigError(f"{where} must be a table of settings")
     config.check_names(settings, [*known, *parts], where=where)
-    return {
-        known.get(name, name): _defaults(parts[name], value, where=f"[{where[1:-1]}.{name}]")
-        if name in parts
-        else value
-        for name, value in settings.items()
-    }
+    defaults: dict[str, Any] = {known[name]: settings[name] for name in settings if name in known}
+    for name in parts.keys() & settings.keys():
+        defaults[name] = _defaults(parts[name], settings[name], where=f"{where[:-1]}.{name}]")
+    return defaults
 
 
 def _options(command: click.Command) -> Sequence[click.Option]:
@@ -175,13 +175,13 @@ def _flag(option: click.Option) -> str:
 @click.option(
     "--url",
     metavar="URL",
-    help="The server: redis:// rediss:// unix:// or embedded://[dir]. Else RETRACED_URL, REDIS_URL, "
-    "a Redis on 127.0.0.1:6379, or for a person at a terminal the embedded server.",
+    help="The server: redis:// rediss:// unix:// or embedded://[dir]. Else RETRACED_URL, "
+    "REDIS_URL, a Redis on 127.0.0.1:6379, or for a person at a terminal the embedded server.",
 )
 @click.option(
     "--output",
     "-o",
-    type=click.Choice([format.value for format in Format]),
+    type=click.Choice([known.value for known in Format]),
     help="Default: table on a terminal, jsonl in a pipe.",
 )
 @click.version_option(__version__, prog_name="retraced", allow_from_autoenv=False)

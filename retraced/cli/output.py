@@ -1,4 +1,4 @@
-"""Prints rows on stdout as a table, JSON, JSON lines or bare ids; every command's results go through here."""
+"""Prints a command's results on stdout: rows as a table, JSON, JSON lines or bare ids."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def emit(
 ) -> None:
     """Prints `rows`; without a format a table on a terminal and JSON lines elsewhere.
 
-    A table shows `columns` in their order; JSON shows all that a row holds; `id` shows a row's `id`,
-    else its first column. Bytes are shown as text, with escapes where they aren't UTF-8.
+    A table shows `columns` in their order; JSON shows all that a row holds; `id` shows a row's
+    `id`, else its first column. Bytes are shown as text, with escapes where they aren't UTF-8.
     """
     out = file or sys.stdout
     match format or default_format(out):

@@ -10,14 +10,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
 from retraced import config
 from retraced.cli import output
 from retraced.errors import Unavailable
-from retraced.store.connection import Connector, Link
+
+if TYPE_CHECKING:
+    from retraced.store.connection import Connector, Link
 
 T = TypeVar("T")
 
@@ -64,6 +66,8 @@ class Session:
 
     def connector(self) -> Connector:
         """Opens links to the server; for what needs several, or must wait for Redis by itself."""
+        from retraced.store.connection import Connector
+
         return Connector(self.url(), timeout_s=GIVE_UP_AFTER_S)
 
     def run(self, work: Callable[[Link], Awaitable[T]]) -> T:

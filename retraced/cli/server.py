@@ -1,0 +1,86 @@
+"""`retraced server`: starts, stops and shows the embedded server of a directory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from retraced import embedded
+from retraced.cli.session import Session
+from retraced.errors import NotFound, Refused
+
+_COLUMNS = ("state", "url", "directory", "pid", "kept", "in_use")
+
+
+@click.group()
+def server() -> None:
+    """The embedded server, with its data in ./.retraced (or DIR of --url embedded://DIR)."""
+
+
+@server.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Default: 6379 if free, else any.")
+@click.pass_obj
+def start(session: Session, port: int | None) -> None:
+    """Start it, to run until `server stop`."""
+    running, started = embedded.start(session.data_directory(), port=port)
+    did = "started" if started else "runs already; it now stays until `retraced server stop`:"
+    click.echo(f"{did} {running.url}, data in {running.directory}", err=True)
+    _show(session, running, in_use=not started and embedded.status(running.directory)[1])
+
+
+@server.command()
+@click.option("--yes", is_flag=True, help="Even while other processes use it.")
+@click.pass_obj
+def stop(session: Session, yes: bool) -> None:
+    """Stop it; its data stay."""
+    directory = session.data_directory()
+    running, in_use = embedded.status(directory)
+    if running is None:
+        click.echo(f"no embedded server runs in {directory}", err=True)
+        return
+    if in_use and not yes:
+        raise Refused(
+            f"other processes use the embedded server in {running.directory}; "
+            "stop them first, or add --yes"
+        )
+    embedded.stop(directory)
+    click.echo(f"stopped; its data stay in {running.directory}", err=True)
+
+
+@server.command()
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show whether it runs, and where. Exit code 3 if it doesn't."""
+    running, in_use = embedded.status(session.data_directory())
+    if running is None:
+        raise _not_running(session)
+    _show(session, running, in_use=in_use)
+
+
+@server.command()
+@click.pass_obj
+def url(session: Session) -> None:
+    """Print its URL, for RETRACED_URL or redis-cli -u. Exit code 3 if it doesn't run."""
+    running, _ = embedded.status(session.data_directory())
+    if running is None:
+        raise _not_running(session)
+    click.echo(running.url)
+
+
+def _show(session: Session, running: embedded.EmbeddedServer, *, in_use: bool) -> None:
+    row: dict[str, Any] = {
+        "state": "running",
+        "url": running.url,
+        "directory": str(running.directory),
+        "pid": running.pid,
+        "kept": running.kept,
+        "in_use": in_use,
+    }
+    session.emit([row], _COLUMNS)
+
+
+def _not_running(session: Session) -> NotFound:
+    return NotFound(
+        f"no embedded server runs in {session.data_directory()}; start it: retraced server start"
+    )
