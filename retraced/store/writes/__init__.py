@@ -1,0 +1,81 @@
+"""Every write to Redis, as a call of one script: pure builders, no I/O.
+
+A `Link` runs a call and gives its parsed answer.
+"""
+
+from retraced.store.writes.group import (
+    PROTOCOL,
+    Disbanded,
+    Drained,
+    Joined,
+    Swept,
+    disband,
+    drained,
+    join,
+    leave,
+    pause,
+    probe,
+    resume,
+    set_facts,
+    sweep,
+)
+from retraced.store.writes.held import Answer, Author, Beat, Held, Source
+from retraced.store.writes.lease import Promotion, Reclaimed, Taken, promote, reclaim, renew
+from retraced.store.writes.operate import Ruling, Verdict, cancel, purge, requeue
+from retraced.store.writes.settle import (
+    Burial,
+    Done,
+    Dropped,
+    Move,
+    Moved,
+    Releasing,
+    bury,
+    complete,
+    delay,
+    drop,
+    release,
+)
+
+__all__ = [
+    "PROTOCOL",
+    "Answer",
+    "Author",
+    "Beat",
+    "Burial",
+    "Disbanded",
+    "Done",
+    "Drained",
+    "Dropped",
+    "Held",
+    "Joined",
+    "Move",
+    "Moved",
+    "Promotion",
+    "Reclaimed",
+    "Releasing",
+    "Ruling",
+    "Source",
+    "Swept",
+    "Taken",
+    "Verdict",
+    "bury",
+    "cancel",
+    "complete",
+    "delay",
+    "disband",
+    "drained",
+    "drop",
+    "join",
+    "leave",
+    "pause",
+    "probe",
+    "promote",
+    "purge",
+    "reclaim",
+    "release",
+    "renew",
+    "requeue",
+    "resume",
+    "set_facts",
+    "sweep",
+]

@@ -1,0 +1,179 @@
+"""Groups as a whole: joining and leaving, sweeping, draining, facts, pause, and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from retraced.errors import Denied, StoreError
+from retraced.keys import Keys
+from retraced.store.scripts import Argument, Call, script
+from retraced.store.writes.held import group_keys, story
+from retraced.store.writes.operate import Verdict, verdict
+
+PROTOCOL = 1
+FACTS = ("max_attempts", "backoff", "timeout_ms")
+
+
+class Joined(NamedTuple):
+    """What a worker learns at its start. A `protocol` above its own: nothing was written, refuse.
+
+    `restored`: the group had been there before and was missing; it begins at its checkpoint.
+    """
+
+    created: bool
+    restored: bool
+    visibility_ms: int
+    version: int
+    facts: dict[str, str]
+    protocol: int
+
+
+class Swept(NamedTuple):
+    """What one sweep did. `checkpoint`: all up to it is settled. `expired`: silent workers' names.
+
+    `more`: there is more to prune, call again.
+    """
+
+    checkpoint: bytes
+    pruned: int
+    trimmed: int
+    more: bool
+    expired: list[bytes]
+
+
+class Drained(NamedTuple):
+    """What is left to do. `unread` and `ready` say only whether there is any (1) or none (0)."""
+
+    empty: bool
+    unread: int
+    ready: int
+    pending: int
+    delayed: int
+    paused: bool
+
+
+class Disbanded(NamedTuple):
+    """How many jobs' records went in this call; `more`: call again."""
+
+    records: int
+    more: bool
+
+
+def join(
+    keys: Keys,
+    *,
+    protocol: int = PROTOCOL,
+    visibility_ms: int | None = None,
+    start: bytes = b"0",
+) -> Call[Joined]:
+    """Makes the group in `S` and in its ready stream where they are missing, and tells its facts.
+
+    A group that was there before begins at its checkpoint, a new one at `start`.
+    """
+    args: list[Argument] = [keys.group, b"", b"", protocol, visibility_ms or "", start]
+    return Call(script("join"), group_keys(keys), args, _joined)
+
+
+def leave(keys: Keys, consumer: bytes, *, expired: bool = False) -> Call[Verdict]:
+    """Takes a consumer with nothing pending off both streams and off the list of workers.
+
+    `expired`: only if its heartbeat has expired. REFUSED while something is pending for it.
+    """
+    args: list[Argument] = [keys.group, consumer, b"", int(expired)]
+    return Call(script("reap"), [*group_keys(keys), keys.worker(consumer)], args, verdict)
+
+
+def sweep(
+    keys: Keys,
+    *,
+    finished_ttl_ms: int = 7 * 86_400_000,
+    finished_max: int = 100_000,
+    events_bytes: int = 64 * 1024 * 1024,
+) -> Call[Swept]:
+    """Checkpoint, trim of what no group needs, and pruning, bounded at 100 records a call."""
+    args: list[Argument] = [keys.group, b"", b"", finished_ttl_ms, finished_max, events_bytes]
+    return Call(script("sweep"), group_keys(keys), args, _swept)
+
+
+def drained(keys: Keys, *, until_ms: int | None = None) -> Call[Drained]:
+    """Whether anything is left to do, counting only what is due by `until_ms` if given. Reads."""
+    args: list[Argument] = [keys.group, b"", b"", "" if until_ms is None else until_ms]
+    return Call(script("drained"), group_keys(keys), args, _drained)
+
+
+def probe(keys: Keys) -> Call[None]:
+    """Tries every write command of the scripts under `P:probe`. Raises Denied, naming the first."""
+    return Call(script("probe"), [keys.probe], [], _probed)
+
+
+def set_facts(keys: Keys, facts: Mapping[str, str | int]) -> Call[int]:
+    """Sets facts of the group (an empty value removes one) and answers their new version.
+
+    Known: max_attempts, backoff, timeout_ms, visibility_ms. Raises ValueError for others.
+    """
+    unknown = set(facts) - {*FACTS, "visibility_ms"}
+    if unknown:
+        raise ValueError(f"no such facts of a group: {', '.join(sorted(unknown))}")
+    args: list[Argument] = [keys.group, b"", b""]
+    for name, value in facts.items():
+        args += (name, value)
+    return Call(script("set_facts"), group_keys(keys), args, int)
+
+
+def pause(keys: Keys, *, by: str, why: str = "") -> Call[Verdict]:
+    """Stops the handing out of jobs in this group; REFUSED if it is paused already."""
+    args: list[Argument] = [keys.group, b"", b"", by, why, story(by=by or None, why=why or None)]
+    return Call(script("pause"), group_keys(keys), args, verdict)
+
+
+def resume(keys: Keys, *, by: str) -> Call[Verdict]:
+    """Ends a pause; REFUSED if the group isn't paused."""
+    args: list[Argument] = [keys.group, b"", b"", story(by=by or None)]
+    return Call(script("resume"), group_keys(keys), args, verdict)
+
+
+def disband(keys: Keys) -> Call[Disbanded]:
+    """Ends a group: bounded calls remove its jobs' records, the last one its keys and itself."""
+    return Call(script("disband"), group_keys(keys), [keys.group, b"", b""], _disbanded)
+
+
+def _joined(reply: list[Any]) -> Joined:
+    made, protocol, flat = reply
+    state = {flat[at].decode(): flat[at + 1].decode() for at in range(0, len(flat), 2)}
+    return Joined(
+        created=made == b"created",
+        restored=made == b"restored",
+        visibility_ms=int(state.get("visibility_ms", 0)),
+        version=int(state.get("version", 0)),
+        facts={name: state[name] for name in FACTS if name in state},
+        protocol=protocol,
+    )
+
+
+def _swept(reply: list[Any]) -> Swept:
+    checkpoint, pruned, trimmed, more, expired = reply
+    return Swept(checkpoint, pruned, trimmed, bool(more), expired)
+
+
+def _drained(reply: list[Any]) -> Drained:
+    unread, ready, pending, delayed, paused = reply
+    empty = not (unread or ready or pending or delayed)
+    return Drained(empty, unread, ready, pending, delayed, bool(paused))
+
+
+def _disbanded(reply: list[Any]) -> Disbanded:
+    records, more = reply
+    return Disbanded(records, bool(more))
+
+
+def _probed(reply: list[Any]) -> None:
+    if not reply:
+        return
+    command, said = (part.decode(errors="replace") for part in reply)
+    if "NOPERM" in said or "permission" in said or "can't run this command" in said:
+        raise Denied(
+            f"this Redis user may not run {command}, which ReTraced's scripts need: {said}. "
+            "Widen its ACL, then start the worker again."
+        )
+    raise StoreError(f"{command} was tried on a scratch key and failed: {said}")
