@@ -1,0 +1,212 @@
+"""The events that make up a job's story: their names, how they are stored, and how they read.
+
+A stream entry of `P:events` holds the fields event, at, worker, release and `jobs`, a JSON object
+by job id. A record holds `e:<n>`, one JSON object each. Both are read here, for the CLI and logs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from retraced.durations import format_ms
+
+Details = dict[str, Any]
+
+_STORY_FIELD = re.compile(rb"e:(0|[1-9][0-9]{0,14})")
+_HEADING = frozenset({b"event", b"at", b"worker", b"release", b"jobs"})
+
+
+class EventName(StrEnum):
+    """Every event that ReTraced writes."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DELAYED = "delayed"
+    PROMOTED = "promoted"
+    RECLAIMED = "reclaimed"
+    RELEASED = "released"
+    DEAD = "dead"
+    REQUEUED = "requeued"
+    CANCELLED = "cancelled"
+    CANCEL_REQUESTED = "cancel_requested"
+    VANISHED = "vanished"
+    CRASHED = "crashed"
+    SNOOZED = "snoozed"
+    UNHANDLED = "unhandled"
+    ABANDONED = "abandoned"
+    PURGED = "purged"
+    GROUP_CREATED = "group_created"
+    GROUP_RESTORED = "group_restored"
+    GROUP_DELETED = "group_deleted"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of one job; `job` is "" for an event of the whole group.
+
+    `name` is an EventName, or the bare text of one that a newer release wrote.
+    """
+
+    name: str
+    at_ms: int
+    job: str = ""
+    worker: str = ""
+    release: str = ""
+    details: Details = field(default_factory=dict)
+
+
+def parse_stream_entry(fields: Sequence[bytes]) -> list[Event]:
+    """The events of an entry of `P:events` (flat field list): one for each of its jobs.
+
+    An entry that ReTraced didn't write gives none.
+    """
+    named = dict(zip(fields[::2], fields[1::2], strict=False))
+    if b"event" not in named:
+        return []
+    jobs = _json(named.get(b"jobs", b"{}"))
+    if not isinstance(jobs, dict) or not jobs:
+        return [_event(named, "", _surplus(named))]
+    return [_event(named, job, _details(value)) for job, value in jobs.items()]
+
+
+def find(fields: Sequence[bytes], job: bytes) -> Event | None:
+    """What an entry of `P:events` says of one job, or None; cheap when it says nothing."""
+    quoted_id = b'"%b"' % job
+    if not any(quoted_id in value for value in fields[1::2]):
+        return None
+    wanted = job.decode("utf-8", "replace")
+    return next((event for event in parse_stream_entry(fields) if event.job == wanted), None)
+
+
+def parse_record(record: Mapping[bytes, bytes], job: bytes = b"") -> list[Event]:
+    """The story kept in a job's record (`e:<n>`), in order; a gap where the middle was dropped."""
+    numbered = sorted(_numbered(record))
+    stories = (_json(record[b"e:%d" % number]) for number in numbered)
+    name = job.decode("utf-8", "replace")
+    return [_from_story(story, name) for story in stories if isinstance(story, dict)]
+
+
+def describe(event: Event) -> str:
+    """One line in words: what happened, without the time and the job."""
+    details = event.details
+    words = _PHRASES.get(event.name, event.name.replace("_", " "))
+    parts = [words]
+    if "attempt" in details:
+        parts.append(f"attempt {details['attempt']}")
+    if event.worker:
+        parts.append(f"by {event.worker}")
+    if details.get("from"):
+        parts.append(f"from {details['from']}")
+    if details.get("by"):
+        parts.append(f"asked by {details['by']}")
+    parts += [f"{word} {format_ms(ms)}" for word, ms in _spans(event)]
+    line = ", ".join(parts)
+    why = [str(details[name]) for name in ("reason", "error", "why") if details.get(name)]
+    return f"{line}: {' - '.join(why)}" if why else line
+
+
+_PHRASES: Mapping[str, str] = {
+    EventName.DEAD: "buried in the dead-letter stream",
+    EventName.PROMOTED: "due, back in the queue",
+    EventName.RECLAIMED: "taken over",
+    EventName.RELEASED: "given back unfinished",
+    EventName.REQUEUED: "put back by a person",
+    EventName.VANISHED: "removed by someone else while it was held",
+    EventName.CRASHED: "its process died",
+    EventName.UNHANDLED: "no handler for its type",
+    EventName.ABANDONED: "timed out, its thread still running",
+}
+
+
+def _spans(event: Event) -> Iterator[tuple[str, int]]:
+    details = event.details
+    for key, word in (("wait_ms", "waited"), ("run_ms", "ran"), ("idle_ms", "silent for")):
+        if isinstance(details.get(key), int):
+            yield word, details[key]
+    due = details.get("due")
+    if isinstance(due, int) and event.name != EventName.PROMOTED:
+        yield "next in", max(due - event.at_ms, 0)
+
+
+def _event(named: Mapping[bytes, bytes], job: str, details: Details) -> Event:
+    return Event(
+        name=_name(_text(named[b"event"])),
+        at_ms=_integer(named.get(b"at", b"0")),
+        job=job,
+        worker=_text(named.get(b"worker", b"")),
+        release=_text(named.get(b"release", b"")),
+        details=details,
+    )
+
+
+def _from_story(story: Details, job: str) -> Event:
+    details = {key: _whole(value) for key, value in story.items()}
+    return Event(
+        name=_name(str(details.pop("event", ""))),
+        at_ms=_integer(details.pop("at", 0)),
+        job=str(details.pop("job", job)),
+        worker=str(details.pop("worker", "")),
+        release=str(details.pop("release", "")),
+        details=details,
+    )
+
+
+def _details(value: object) -> Details:
+    """`completed` stores [attempt, wait_ms, run_ms] for each job, all others an object."""
+    if isinstance(value, list):
+        names = ("attempt", "wait_ms", "run_ms")
+        return {name: _whole(number) for name, number in zip(names, value, strict=False)}
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    return {}
+
+
+def _surplus(named: Mapping[bytes, bytes]) -> Details:
+    return {_text(key): _text(value) for key, value in named.items() if key not in _HEADING}
+
+
+def _numbered(record: Mapping[bytes, bytes]) -> Iterator[int]:
+    for name in record:
+        match = _STORY_FIELD.fullmatch(name)
+        if match:
+            yield int(match[1])
+
+
+def _name(text: str) -> str:
+    return EventName(text) if text in EventName._value2member_map_ else text
+
+
+def _json(raw: bytes) -> Any:
+    """Lua's cjson passes bytes through that aren't UTF-8: read those with a mark in their place."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(raw.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None
+
+
+def _whole(value: object) -> object:
+    """Lua has one kind of number: 3.0 and 1.7e12 are the integers that were meant."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _integer(value: object) -> int:
+    try:
+        return int(float(value)) if isinstance(value, (bytes, str, int, float)) else 0
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
