@@ -31,22 +31,22 @@ class HandlerOptions:
     @classmethod
     def of(
         cls,
-        type: str,  # noqa: A002 - the word of the wire protocol
+        name: str,
         *,
         stream: str | None = None,
         max_attempts: int | None = None,
         backoff: str | None = None,
         timeout: timedelta | str | None = None,
     ) -> "HandlerOptions":
-        """Check the options as a user writes them.
+        """Check the options of the handler `name` as a user writes them.
 
         Raises ConfigError naming handler and option, TypeError for a duration without a unit.
         """
         return cls(
-            stream=_stream(type, stream),
-            max_attempts=_attempts(type, max_attempts),
-            backoff=_backoff(type, backoff),
-            timeout_ms=_timeout(type, timeout),
+            stream=_stream(name, stream),
+            max_attempts=_attempts(name, max_attempts),
+            backoff=_backoff(name, backoff),
+            timeout_ms=_timeout(name, timeout),
         )
 
 
@@ -125,12 +125,12 @@ def is_coroutine(function: HandlerFunction) -> bool:
     )
 
 
-def _type_of(type: str | None, function: HandlerFunction) -> str:  # noqa: A002
-    if callable(type):
+def _type_of(asked: str | None, function: HandlerFunction) -> str:
+    if callable(asked):
         raise ConfigError(
-            f"{_where(type)}: write @app.handler() with parentheses, or @app.handler('its type')"
+            f"{_where(asked)}: write @app.handler() with parentheses, or @app.handler('its type')"
         )
-    name = type if type is not None else getattr(function, "__name__", None)
+    name = asked if asked is not None else getattr(function, "__name__", None)
     if not isinstance(name, str):
         raise ConfigError(f"{function!r} has no name; register it with a type: handler('its type')")
     if not name or not name.isprintable():
@@ -154,44 +154,44 @@ def _where(function: HandlerFunction) -> str:
     return name if code is None else f"{name} in {code.co_filename}:{code.co_firstlineno}"
 
 
-def _stream(type: str, stream: str | None) -> str | None:  # noqa: A002
-    if stream is None or (isinstance(stream, str) and stream):
-        return stream
-    raise ConfigError(f"handler {type!r}: stream must be a stream's name, not {stream!r}")
+def _stream(name: str, stream: str | None) -> str | None:
+    if stream == "":
+        raise ConfigError(f"handler {name!r}: stream is empty; name one, or leave it out")
+    return stream
 
 
-def _attempts(type: str, attempts: int | None) -> int | None:  # noqa: A002
+def _attempts(name: str, attempts: int | None) -> int | None:
     if attempts is None:
         return None
     if isinstance(attempts, bool) or not isinstance(attempts, int):
-        raise ConfigError(f"handler {type!r}: max_attempts must be a number, not {attempts!r}")
+        raise ConfigError(f"handler {name!r}: max_attempts must be a number, not {attempts!r}")
     if not 1 <= attempts <= MOST_ATTEMPTS:
         raise ConfigError(
-            f"handler {type!r}: max_attempts must be 1 to {MOST_ATTEMPTS}, not {attempts}"
+            f"handler {name!r}: max_attempts must be 1 to {MOST_ATTEMPTS}, not {attempts}"
         )
     return attempts
 
 
-def _backoff(type: str, spec: str | None) -> Backoff | None:  # noqa: A002
+def _backoff(name: str, spec: str | None) -> Backoff | None:
     if spec is None:
         return None
     if not isinstance(spec, str):
         raise ConfigError(
-            f"handler {type!r}: backoff must be a text such as 'exponential:1s..5m', not {spec!r}"
+            f"handler {name!r}: backoff must be a text such as 'exponential:1s..5m', not {spec!r}"
         )
     try:
         return Backoff.parse(spec, field="backoff")
     except InvalidEntry as error:
-        raise ConfigError(f"handler {type!r}: backoff {spec!r}: {error.why}") from error
+        raise ConfigError(f"handler {name!r}: backoff {spec!r}: {error.why}") from error
 
 
-def _timeout(type: str, timeout: timedelta | str | None) -> int | None:  # noqa: A002
+def _timeout(name: str, timeout: timedelta | str | None) -> int | None:
     if timeout is None:
         return None
     try:
-        milliseconds = duration_ms(timeout, name=f"timeout of handler {type!r}")
+        milliseconds = duration_ms(timeout, name=f"timeout of handler {name!r}")
     except (ValueError, InvalidEntry) as error:
-        raise ConfigError(f"handler {type!r}: timeout: {error}") from error
+        raise ConfigError(f"handler {name!r}: timeout: {error}") from error
     if milliseconds <= 0:
-        raise ConfigError(f"handler {type!r}: timeout must be longer than nothing")
+        raise ConfigError(f"handler {name!r}: timeout must be longer than nothing")
     return milliseconds

@@ -1,0 +1,1 @@
+"""What runs one job and answers with an outcome; nothing here touches Redis."""
