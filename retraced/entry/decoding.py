@@ -1,7 +1,4 @@
-"""The wire protocol, version 1: what the fields of a stream entry mean, read and written.
-
-`decode` is on the fast path of every job. `encode` makes what any XADD could have written.
-"""
+"""What the fields of a stream entry mean; `decode` is on the fast path of every job."""
 
 from __future__ import annotations
 
@@ -13,7 +10,6 @@ import orjson
 
 from retraced.backoff import Backoff
 from retraced.durations import (
-    DAY_MS,
     TEN_YEARS_MS,
     parse_duration_ms,
     parse_integer,
@@ -23,7 +19,7 @@ from retraced.errors import InvalidEntry, quoted
 
 MOST_ATTEMPTS = 1000
 LONGEST_TYPE_BYTES = 512
-YEAR_2010_MS = 1_262_304_000_000
+LONGEST_NAME_SHOWN = 60
 TRACE_FIELDS = frozenset({b"traceparent", b"tracestate"})
 SCHEDULE_FIELDS = frozenset({b"delay", b"run_at", b"expires"})
 RESERVED = (
@@ -38,22 +34,6 @@ _TRACEPARENT = re.compile(
 )
 _TRACESTATE = re.compile(r"[\t\x20-\x7e]{1,4096}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_DIGITS_OF_AN_ID = re.compile(rb"[0-9]{1,20}")
-_COUNT = re.compile(rb"[0-9]{1,15}")
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """The `@` fields of an entry of `ready`: what the job brings from earlier deliveries."""
-
-    job: bytes
-    attempt: int = 0
-    deliveries: int = 0
-    lost: int = 0
-    crashes: int = 0
-    due_ms: int | None = None
-    begun: bool = False
-    in_record: bool = False
 
 
 @dataclass(slots=True)
@@ -106,37 +86,6 @@ class Entry:
         }
 
 
-def split_ready(fields: Sequence[bytes]) -> tuple[Carried, list[bytes]]:
-    """Parts an entry of `ready` or `dlq` into what ReTraced added and the original fields.
-
-    A producer's `@x` stands there as `@@x` and comes back as it was. InvalidEntry when the `@`
-    fields aren't ours: someone else wrote the entry.
-    """
-    ours: dict[bytes, bytes] = {}
-    original: list[bytes] = []
-    for name, value in zip(fields[::2], fields[1::2], strict=True):
-        if not name.startswith(b"@"):
-            original += name, value
-        elif name.startswith(b"@@"):
-            original += name[1:], value
-        else:
-            ours[name] = value
-    if not ours.get(b"@job"):
-        raise InvalidEntry("@job", "is missing: this entry wasn't written by ReTraced; remove it")
-    due = ours.get(b"@due")
-    carried = Carried(
-        job=ours[b"@job"],
-        attempt=_count(ours, b"@attempt"),
-        deliveries=_count(ours, b"@deliveries"),
-        lost=_count(ours, b"@lost"),
-        crashes=_count(ours, b"@crashes"),
-        due_ms=None if due is None else _count(ours, b"@due"),
-        begun=ours.get(b"@begun") == b"1",
-        in_record=ours.get(b"@record") == b"1",
-    )
-    return carried, original
-
-
 def decode(
     job_id: bytes,
     fields: Sequence[bytes],
@@ -179,39 +128,6 @@ def decode(
     return entry
 
 
-def added_ms(job_id: bytes, now_ms: int | None = None) -> int | None:
-    """When a job was added, by its id; None when the id isn't a clock time.
-
-    It isn't when it lies before 2010 or more than a day after `now_ms` (Redis time).
-    """
-    digits = job_id.partition(b"-")[0]
-    if not _DIGITS_OF_AN_ID.fullmatch(digits):
-        return None
-    added = int(digits)
-    if added < YEAR_2010_MS or (now_ms is not None and added > now_ms + DAY_MS):
-        return None
-    return added
-
-
-def due_ms(entry: Entry, added_ms: int | None, now_ms: int) -> int | None:
-    """When `delay` and `run_at` allow the job to run (the later of both), or None without them.
-
-    `added_ms` None (an id that isn't a clock time): the delay counts from `now_ms`. At most ten
-    years from now.
-    """
-    times = [] if entry.run_at_ms is None else [entry.run_at_ms]
-    if entry.delay_ms is not None:
-        times.append((now_ms if added_ms is None else added_ms) + entry.delay_ms)
-    return min(max(times), now_ms + TEN_YEARS_MS) if times else None
-
-
-def expires_ms(entry: Entry, added_ms: int | None, now_ms: int) -> int | None:
-    """After when the first attempt may no longer begin, or None; counted as in `due_ms`."""
-    if entry.expires_after_ms is not None:
-        return (now_ms if added_ms is None else added_ms) + entry.expires_after_ms
-    return entry.expires_at_ms
-
-
 def _read(entry: Entry, readers: Mapping[bytes, Callable[[Entry, str], None]]) -> None:
     """Checks that everything but the payload is UTF-8, and reads the options."""
     for name, value in entry.fields.items():
@@ -229,7 +145,7 @@ def _utf8(name: bytes, value: bytes) -> str:
     try:
         name.decode()
     except UnicodeDecodeError:
-        raise InvalidEntry(quoted(name), "the field's name isn't UTF-8; rename it") from None
+        raise InvalidEntry(_shown_name(name), "the field's name isn't UTF-8; rename it") from None
     try:
         return value.decode()
     except UnicodeDecodeError as error:
@@ -338,13 +254,5 @@ def _duplicates(names: Sequence[bytes]) -> tuple[str, ...]:
 
 
 def _shown_name(name: bytes) -> str:
-    return name.decode("utf-8", "backslashreplace")
-
-
-def _count(ours: Mapping[bytes, bytes], name: bytes) -> int:
-    raw = ours.get(name, b"0")
-    if not _COUNT.fullmatch(raw):
-        raise InvalidEntry(
-            name.decode(), f"{quoted(raw)} isn't a count: this entry wasn't written by ReTraced"
-        )
-    return int(raw)
+    text = name.decode("utf-8", "backslashreplace")
+    return text if len(text) <= LONGEST_NAME_SHOWN and text.isprintable() else quoted(name)
