@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from retraced.errors import ConfigError, UsageError
 
@@ -33,6 +33,8 @@ _SIZES = {
     "gb": 1000**3,
     "gib": 1 << 30,
 }
+_LOGIN = re.compile(r"^([a-z+]*://[^:@/]*):.*@", re.DOTALL | re.IGNORECASE)
+_SECRET = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
 _SIZE = re.compile(r"([0-9]{1,15})\s?([A-Za-z]*)", re.ASCII)
 
 
@@ -97,16 +99,11 @@ def checked_url(url: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be printed: no password, neither before the host nor in the query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(unreadable URL)"
-    login, at, hosts = parts.netloc.rpartition("@")
-    if ":" in login:
-        login = login.partition(":")[0] + ":***"
-    query = re.sub(r"(?i)((?:^|&)[^=&]*password=)[^&]*", r"\1***", parts.query)
-    return urlunsplit(parts._replace(netloc=f"{login}{at}{hosts}", query=query))
+    """The URL as it may be printed: no password, neither before the host nor in the query.
+
+    It works on the text, since a URL that can't be taken apart may hold a password as well.
+    """
+    return _LOGIN.sub(r"\1:***@", _SECRET.sub(r"\1***", url))
 
 
 def is_embedded(url: str) -> bool:
