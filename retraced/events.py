@@ -98,43 +98,62 @@ def parse_record(record: Mapping[bytes, bytes], job: bytes = b"") -> list[Event]
 def describe(event: Event) -> str:
     """One line in words: what happened, without the time and the job."""
     details = event.details
-    words = _PHRASES.get(event.name, event.name.replace("_", " "))
-    parts = [words]
-    if "attempt" in details:
-        parts.append(f"attempt {details['attempt']}")
-    if event.worker:
-        parts.append(f"by {event.worker}")
-    if details.get("from"):
-        parts.append(f"from {details['from']}")
-    if details.get("by"):
-        parts.append(f"asked by {details['by']}")
-    parts += [f"{word} {format_ms(ms)}" for word, ms in _spans(event)]
+    parts = [_headline(event), *_circumstances(event)]
     line = ", ".join(parts)
-    why = [str(details[name]) for name in ("reason", "error", "why") if details.get(name)]
-    return f"{line}: {' - '.join(why)}" if why else line
+    why = next((str(details[key]) for key in _WHY if details.get(key)), "")
+    if why:
+        line += f": {_one_line(why)}"
+    due = details.get("due")
+    if isinstance(due, int) and event.name not in _ALREADY_DUE:
+        line += f"; due in {format_ms(max(due - event.at_ms, 0))}"
+    if details.get("counted_from"):
+        line += f"; durations counted from the {details['counted_from']}: its id is no clock time"
+    if details.get("duplicates"):
+        line += f"; given more than once, the last one counted: {details['duplicates']}"
+    return line
 
 
+_WHY = ("error", "how", "why")
+_ALREADY_DUE = frozenset({EventName.PROMOTED, EventName.COMPLETED, EventName.DEAD})
+_LONGEST_WHY = 300
 _PHRASES: Mapping[str, str] = {
-    EventName.DEAD: "buried in the dead-letter stream",
     EventName.PROMOTED: "due, back in the queue",
     EventName.RECLAIMED: "taken over",
     EventName.RELEASED: "given back unfinished",
-    EventName.REQUEUED: "put back by a person",
+    EventName.REQUEUED: "put back in the queue",
     EventName.VANISHED: "removed by someone else while it was held",
-    EventName.CRASHED: "its process died",
     EventName.UNHANDLED: "no handler for its type",
     EventName.ABANDONED: "timed out, its thread still running",
 }
 
 
-def _spans(event: Event) -> Iterator[tuple[str, int]]:
+def _headline(event: Event) -> str:
+    reason = event.details.get("reason")
+    if event.name == EventName.DEAD:
+        return f"buried as {reason}" if reason else "buried"
+    return _PHRASES.get(event.name, event.name.replace("_", " "))
+
+
+def _circumstances(event: Event) -> Iterator[str]:
     details = event.details
+    if details.get("attempt"):
+        yield f"attempt {details['attempt']}"
     for key, word in (("wait_ms", "waited"), ("run_ms", "ran"), ("idle_ms", "silent for")):
         if isinstance(details.get(key), int):
-            yield word, details[key]
-    due = details.get("due")
-    if isinstance(due, int) and event.name != EventName.PROMOTED:
-        yield "next in", max(due - event.at_ms, 0)
+            yield f"{word} {format_ms(details[key])}"
+    if event.worker:
+        yield f"by {event.worker}"
+    if details.get("from"):
+        yield f"from {details['from']}"
+    if details.get("by"):
+        yield f"asked for by {details['by']}"
+    if details.get("abandoned"):
+        yield "its thread still running"
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_WHY else f"{line[:_LONGEST_WHY]}..."
 
 
 def _event(named: Mapping[bytes, bytes], job: str, details: Details) -> Event:

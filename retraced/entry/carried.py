@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from retraced.errors import InvalidEntry, quoted
 
+_FOREIGN = "this entry wasn't written by ReTraced"
+_ID = re.compile(rb"[0-9]{1,20}-[0-9]{1,20}")
 _COUNT = re.compile(rb"[0-9]{1,15}")
 
 
@@ -40,11 +42,12 @@ def split_ready(fields: Sequence[bytes]) -> tuple[Carried, list[bytes]]:
             original += name[1:], value
         else:
             ours[name] = value
-    if not ours.get(b"@job"):
-        raise InvalidEntry("@job", "is missing: this entry wasn't written by ReTraced; remove it")
+    job = ours.get(b"@job", b"")
+    if not _ID.fullmatch(job):
+        raise InvalidEntry("@job", f"{quoted(job)} isn't a job id: {_FOREIGN}")
     due = ours.get(b"@due")
     carried = Carried(
-        job=ours[b"@job"],
+        job=job,
         attempt=_count(ours, b"@attempt"),
         deliveries=_count(ours, b"@deliveries"),
         lost=_count(ours, b"@lost"),
@@ -59,7 +62,5 @@ def split_ready(fields: Sequence[bytes]) -> tuple[Carried, list[bytes]]:
 def _count(ours: Mapping[bytes, bytes], name: bytes) -> int:
     raw = ours.get(name, b"0")
     if not _COUNT.fullmatch(raw):
-        raise InvalidEntry(
-            name.decode(), f"{quoted(raw)} isn't a count: this entry wasn't written by ReTraced"
-        )
+        raise InvalidEntry(name.decode(), f"{quoted(raw)} isn't a count: {_FOREIGN}")
     return int(raw)
