@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Argument = bytes | str | int
 
 _SECTION = re.compile(r"-- (KEYS|ARGV|RETURNS|EMITS|USES)\b(.*)")
@@ -65,13 +65,13 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(Generic[T_co]):
     """One call of a script that is still to be made, and how to read its reply."""
 
     script: Script
     keys: list[bytes]
     args: list[Argument]
-    parse: Callable[[Any], T]
+    parse: Callable[[Any], T_co]
 
     def by_sha(self) -> list[Argument]:
         """The command, for a server that knows the script."""

@@ -1,0 +1,256 @@
+"""`retraced consume`: works one or several streams for one group."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import click
+
+from retraced import supervisor
+from retraced.cli.session import Session
+from retraced.cli.values import BackoffSpec, Duration, Size
+from retraced.durations import parse_time_ms
+from retraced.errors import ConfigError, InvalidEntry
+from retraced.handlers.process import ProcessRunner
+from retraced.handlers.suspect import SuspectRunner
+from retraced.job import Job
+from retraced.keys import Keys
+from retraced.log import Level, Log
+from retraced.registry import Registry
+from retraced.worker.executors import CommandExecutor, Executor, PythonExecutor
+from retraced.worker.loop import Worker, WorkerOptions
+from retraced.worker.subscription import Policy, Subscription
+
+LEAST_VISIBILITY_MS = 3_000
+MOST_PREFETCH = 100
+KILL_AFTER_S = 5.0  # from SIGTERM to SIGKILL of a command that was ended from outside
+
+EXAMPLES = """\b
+Examples:
+  retraced consume emails --group mail --exec ./send.sh
+  retraced consume emails invoices --group work --app shop.jobs:app --concurrency 50
+  retraced consume emails --group mail --exec ./send.sh --drain
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("streams", nargs=-1, required=True, metavar="STREAM...")
+@click.option("--group", required=True, metavar="G", help="The consumer group to work for.")
+@click.option("--app", metavar="MODULE:ATTR", help="Python handlers: where the App is.")
+@click.option("--exec", "command", metavar="COMMAND", help="A command to run for each job.")
+@click.option("--concurrency", default=100, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--prefetch", type=click.IntRange(0, 10_000), help="Default: the concurrency.")
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256))
+@click.option(
+    "--visibility-timeout",
+    type=Duration(),
+    help="How long a silent delivery stays its worker's; the group's first worker sets it. "
+    "Default 30s, at least 3s.",
+)
+@click.option("--max-crashes", default=3, show_default=True, type=click.IntRange(1, 100))
+@click.option(
+    "--suspects",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="Child processes for jobs that may kill their process.",
+)
+@click.option("--max-attempts", type=click.IntRange(1, 1000), help="Default 5.")
+@click.option("--backoff", type=BackoffSpec(), help="Default exponential:1s..5m.")
+@click.option("--timeout", type=Duration(), help="For one attempt. Default none.")
+@click.option("--max-payload", default="1MiB", show_default=True, type=Size())
+@click.option(
+    "--unhandled-after",
+    default="1h",
+    show_default=True,
+    type=Duration(),
+    help="Bury a job whose type had no handler for this long.",
+)
+@click.option("--type", "types", multiple=True, metavar="T", help="Take only these types.")
+@click.option(
+    "--from",
+    "start",
+    default="start",
+    show_default=True,
+    metavar="start|now|ID|TIME",
+    help="Where a new group begins; after an ID, at a TIME.",
+)
+@click.option(
+    "--delete-settled",
+    is_flag=True,
+    help="Agree that settled entries of a stream that others use, too, are deleted.",
+)
+@click.option(
+    "--type-field",
+    default="type",
+    show_default=True,
+    metavar="NAME|none",
+    help="Which field names the type.",
+)
+@click.option("--drain", is_flag=True, help="Stop when nothing is left to do.")
+@click.option("--drain-until", type=Duration(), help="Drain, leaving what is due later than this.")
+@click.option("--max-jobs", type=click.IntRange(1), help="Stop after so many jobs.")
+@click.option("--grace", default="30s", show_default=True, type=Duration())
+@click.option("--consumer", metavar="PREFIX", help="Default: the host's name.")
+@click.option(
+    "--log-format", default="text", show_default=True, type=click.Choice(["text", "json"])
+)
+@click.option(
+    "--log-level",
+    default="info",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+)
+@click.pass_context
+def consume(ctx: click.Context, /, **flags: Any) -> None:
+    """Work STREAMs for a group: first deliveries, retries, delayed jobs, dead workers' jobs.
+
+    The first SIGTERM or Ctrl-C lets running jobs finish for --grace, a second one doesn't.
+    """
+    session: Session = ctx.obj
+    log = Log(
+        form=cast("Literal['text', 'json']", flags["log_format"]),
+        level=cast("Level", flags["log_level"]),
+    )
+    _check(flags)
+    url = session.url()
+    if flags["processes"] > 1:
+        arguments = ["--url", url, "consume", *_own_arguments(sys.argv)]
+        code = supervisor.run(supervisor.Supervisor(arguments, flags["processes"], log=log).run())
+    else:
+        code = supervisor.run(_work(session, flags, log))
+    ctx.exit(code)
+
+
+async def _work(session: Session, flags: dict[str, Any], log: Log) -> int:
+    worker = Worker(
+        _subscriptions(flags),
+        _executor(flags, log),
+        session.connector(),
+        _options(flags),
+        log=log,
+        duties=supervisor.duties,
+    )
+    return await supervisor.work(worker)
+
+
+def _check(flags: dict[str, Any]) -> None:
+    if bool(flags["app"]) == bool(flags["command"]):
+        raise ConfigError("say how to run the jobs: either --app MODULE:ATTR or --exec COMMAND")
+    visibility_ms = flags["visibility_timeout"]
+    if visibility_ms is not None and visibility_ms < LEAST_VISIBILITY_MS:
+        raise ConfigError("--visibility-timeout must be at least 3s, so that renewals fit in")
+    if len(set(flags["streams"])) < len(flags["streams"]):
+        raise ConfigError("a stream was named twice: name each STREAM once")
+
+
+def _own_arguments(argv: Sequence[str]) -> list[str]:
+    return list(argv[argv.index("consume") + 1 :])
+
+
+def _subscriptions(flags: dict[str, Any]) -> list[Subscription]:
+    policy = Policy(
+        max_attempts=flags["max_attempts"] or Policy().max_attempts,
+        backoff=flags["backoff"] or Policy().backoff,
+        timeout_ms=flags["timeout"],
+        max_crashes=flags["max_crashes"],
+        unhandled_after_ms=flags["unhandled_after"],
+    )
+    return [
+        Subscription(
+            Keys.of(stream, flags["group"]),
+            policy=policy,
+            visibility_ms=flags["visibility_timeout"] or 30_000,
+            type_field=None if flags["type_field"] == "none" else flags["type_field"],
+            max_payload=flags["max_payload"],
+        )
+        for stream in flags["streams"]
+    ]
+
+
+def _options(flags: dict[str, Any]) -> WorkerOptions:
+    concurrency = flags["concurrency"]
+    prefetch = flags["prefetch"]
+    if prefetch is None:
+        prefetch = min(concurrency, MOST_PREFETCH) if concurrency > 1 else 0
+    release = os.environ.get("RETRACED_RELEASE", "")
+    consumer = supervisor.consumer_name(flags["consumer"])
+    return WorkerOptions(
+        consumer=consumer,
+        release=release.encode(),
+        facts={"pid": os.getpid(), "host": os.uname().nodename, "release": release},
+        concurrency=concurrency,
+        prefetch=prefetch,
+        suspects=flags["suspects"],
+        grace_ms=flags["grace"],
+        visibility_ms=flags["visibility_timeout"],
+        start=start_id(flags["start"]),
+        delete_settled=flags["delete_settled"],
+        max_jobs=flags["max_jobs"],
+        drain=flags["drain"] or flags["drain_until"] is not None,
+        drain_until_ms=flags["drain_until"],
+    )
+
+
+def start_id(text: str) -> bytes:
+    """Where a new group begins, as XGROUP CREATE takes it: it gets what comes after this id."""
+    if text in ("start", "now"):
+        return b"0" if text == "start" else b"$"
+    ms, dash, seq = text.partition("-")
+    if ms.isascii() and ms.isdigit() and (not dash or (seq.isascii() and seq.isdigit())):
+        return text.encode()
+    try:
+        return b"%d-18446744073709551615" % (parse_time_ms(text, field="--from") - 1)
+    except InvalidEntry as error:
+        raise ConfigError(
+            f"--from {text!r}: start, now, an entry's ID or a time: {error.why}"
+        ) from error
+
+
+def _executor(flags: dict[str, Any], log: Log) -> Executor:
+    if flags["command"]:
+        runner = ProcessRunner(flags["command"], on_line=_output(log), grace_s=KILL_AFTER_S)
+        runner.check()
+        return CommandExecutor(runner, types=flags["types"])
+    return PythonExecutor(
+        load_registry(flags["app"]),
+        suspects=SuspectRunner(flags["app"]),
+        max_threads=flags["concurrency"],
+        types=flags["types"],
+    )
+
+
+def load_registry(target: str) -> Registry:
+    """The handlers of the app at MODULE:ATTR, found from the current directory too."""
+    module, colon, attribute = target.partition(":")
+    if not colon or not module or not attribute:
+        raise ConfigError(f"--app {target!r}: write it as MODULE:ATTR, such as shop.jobs:app")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        app = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"--app {target!r}: there is no module {error.name!r}") from error
+    except AttributeError as error:
+        raise ConfigError(f"--app {target!r}: {error}") from error
+    registry = getattr(app, "registry", None)
+    if not isinstance(registry, Registry):
+        raise ConfigError(f"--app {target!r} is no App, but a {type(app).__name__}")
+    if not registry.types:
+        raise ConfigError(f"--app {target!r} has no handlers; register some with @app.handler()")
+    return registry
+
+
+def _output(log: Log) -> Callable[[Job, str], None]:
+    """What a command prints on stdout, as lines of the log."""
+
+    def line(job: Job, text: str) -> None:
+        log.info("output", job=job.id, stream=job.stream, line=text)
+
+    return line

@@ -1,0 +1,135 @@
+"""The once-a-second call for each group, and one more when the next job is due.
+
+It promotes what is due, and brings what changed: pause, cancels, facts of the group, the Redis
+clock, and whether another worker is hungry while this one has jobs waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import uniform
+from time import monotonic
+
+from retraced.errors import GroupMissing, StoreError
+from retraced.log import Log
+from retraced.store import writes
+from retraced.store.arrivals import cancelled_among
+from retraced.store.connection import Link
+from retraced.store.writes import Author, Beat, Promotion
+from retraced.worker.dispatch import Dispatcher
+from retraced.worker.fetch import Fetcher
+from retraced.worker.heal import Healer
+from retraced.worker.patience import Patience
+from retraced.worker.subscription import Subscription
+
+EVERY_S = 1.0
+BATCH = 50
+
+
+class Promoter:
+    """Looks after one subscription's due times and facts."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        dispatcher: Dispatcher,
+        fetcher: Fetcher,
+        *,
+        link: Link,
+        healer: Healer,
+        author: Author,
+        beat: Callable[[], Beat],
+        log: Log,
+    ) -> None:
+        self._subscription = subscription
+        self._dispatcher = dispatcher
+        self._fetcher = fetcher
+        self._link = link
+        self._healer = healer
+        self._author = author
+        self._beat = beat
+        self._log = log
+
+    async def run(self) -> None:
+        patience = Patience()
+        while True:
+            try:
+                pause_s = await self.once()
+            except GroupMissing:
+                await self._healer.heal(self._subscription)
+                await patience.wait()
+            except StoreError as error:
+                self._log.once(self._topic, "promotion_waits", error=error)
+                await patience.wait()
+            else:
+                self._log.over(self._topic, "promotion_resumed")
+                patience.reset()
+                await self._sleep(pause_s)
+
+    async def once(self) -> float:
+        """One call; answers the seconds until the next one is due."""
+        subscription = self._subscription
+        asked = monotonic()
+        promotion = await self._link.run(
+            writes.promote(
+                subscription.keys,
+                self._author,
+                limit=BATCH,
+                hungry=self._dispatcher.free > 0,
+                beat=self._beat(),
+            )
+        )
+        answered = monotonic()
+        subscription.clock.set(promotion.now_ms, (asked + answered) / 2)
+        await self._heed(promotion)
+        if promotion.next_due_ms is None:
+            return EVERY_S
+        return min(EVERY_S, max(0.0, (promotion.next_due_ms - promotion.now_ms) / 1000))
+
+    @property
+    def _topic(self) -> str:
+        return f"promote {self._subscription.stream}"
+
+    async def _heed(self, promotion: Promotion) -> None:
+        subscription = self._subscription
+        subscription.cancels = promotion.cancels
+        await self._pause(promotion.paused)
+        if promotion.version != subscription.version:
+            await self._healer.join(subscription)
+        if promotion.cancels:
+            await self._cancel()
+        visible_s = subscription.visibility_ms / 1000
+        hungry = promotion.hungry_elsewhere and not self._dispatcher.free
+        older_s = EVERY_S / 2 if hungry else visible_s
+        if released := self._dispatcher.release_waiting(subscription, older_s, visible_s):
+            self._log.debug("prefetched_released", stream=subscription.stream, jobs=released)
+
+    async def _pause(self, paused: bool) -> None:
+        subscription = self._subscription
+        if paused == subscription.paused:
+            return
+        subscription.paused = paused
+        self._log.info("paused" if paused else "resumed", stream=subscription.stream)
+        self._dispatcher.room.set()
+        await self._fetcher.unblock()
+
+    async def _cancel(self) -> None:
+        deliveries = self._subscription.deliveries()
+        jobs = [delivery.job for delivery in deliveries]
+        cancelled = await cancelled_among(self._link, self._subscription.keys, jobs)
+        for delivery in deliveries:
+            if delivery.job in cancelled:
+                self._dispatcher.cancel(delivery)
+
+    async def _sleep(self, pause_s: float) -> None:
+        """Until the pause is over, or a settlement may have brought the next due time forward."""
+        sooner = self._subscription.next_due
+        sooner.clear()
+        if pause_s >= EVERY_S:
+            pause_s = uniform(0.9, 1.0) * EVERY_S
+        try:
+            async with asyncio.timeout(pause_s):
+                await sooner.wait()
+        except TimeoutError:
+            pass

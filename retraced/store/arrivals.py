@@ -1,0 +1,75 @@
+"""What a worker asks Redis for between scripts: the blocked read, and facts about arrivals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from retraced.keys import GROUPS, Keys, group_member
+from retraced.store.connection import Link
+from retraced.store.scripts import Argument
+
+
+async def read_group(
+    link: Link, keys: Sequence[Keys], consumer: bytes, *, count: int, block_ms: int
+) -> list[list[Any]]:
+    """New entries of `ready` and stream of each: [[key, [[id, [field, value, ...]], ...]], ...].
+
+    One blocked XREADGROUP; `count` is for each key. Raises `GroupMissing` if one group is gone.
+    """
+    names = [name for each in keys for name in (each.ready, each.stream)]
+    command: list[Argument] = ["XREADGROUP", "GROUP", keys[0].group, consumer]
+    command += ["COUNT", count, "BLOCK", block_ms, "STREAMS", *names, *[b">"] * len(names)]
+    reply = await link.call(*command, timeout_s=block_ms / 1000 + 5)
+    return reply or []
+
+
+async def unblock(link: Link, client_id: int) -> None:
+    """Ends another connection's blocked read as if its time were over."""
+    await link.call("CLIENT", "UNBLOCK", client_id)
+
+
+async def record_fields(link: Link, record: bytes) -> list[bytes]:
+    """The original fields, flat, that a record keeps for an entry too large to copy."""
+    reply: list[bytes] = await link.call("HGETALL", record)
+    pairs = zip(reply[::2], reply[1::2], strict=True)
+    return [part for name, value in pairs if name[:2] == b"f:" for part in (name[2:], value)]
+
+
+async def unhandled_since(link: Link, record: bytes) -> int | None:
+    """Since when, in Redis ms, no worker had a handler for the job; None for the first time."""
+    since: bytes | None = await link.call("HGET", record, "unhandled_since")
+    return int(since) if since else None
+
+
+async def cancelled_among(link: Link, keys: Keys, jobs: Sequence[bytes]) -> set[bytes]:
+    """Those of these jobs whose cancel has not taken effect yet."""
+    if not jobs:
+        return set()
+    flags: list[int] = await link.call("SMISMEMBER", keys.cancelled, *jobs)
+    return {job for job, flag in zip(jobs, flags, strict=True) if flag}
+
+
+async def register(link: Link, keys: Keys) -> None:
+    """Makes the stream and its group known to commands that list what there is."""
+    await link.call("SADD", GROUPS, group_member(keys.stream_name, keys.group_name))
+
+
+async def delayed_types(link: Link, keys: Keys, *, most: int = 1000) -> dict[str, int] | None:
+    """How many delayed jobs wait for a handler, by type; None if any waits for something else."""
+    members: list[bytes] = await link.call("ZRANGE", keys.delayed, 0, most)
+    types: dict[str, int] = {}
+    for member in members:
+        record = keys.job(unpadded(member))
+        reason, type_ = await link.call("HMGET", record, "reason", "f:type")
+        if reason != b"unhandled":
+            return None
+        name = (type_ or keys.stream).decode("utf-8", "replace")
+        types[name] = types.get(name, 0) + 1
+    return types
+
+
+def unpadded(member: bytes) -> bytes:
+    """The job id of a member of `delayed`."""
+    ms, _, seq = member.partition(b"-")
+    return b"%d-%d" % (int(ms), int(seq))

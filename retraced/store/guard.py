@@ -1,0 +1,68 @@
+"""Looks at a stream before its first ReTraced group is made: is it ours alone?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retraced.errors import WrongType
+from retraced.keys import Keys
+from retraced.store.connection import Link
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What a stream holds that may not be ours to delete."""
+
+    group_exists: bool
+    ours: bool  # another ReTraced group works it already
+    foreign_groups: tuple[str, ...]
+    entries: int
+    oldest_ms: int | None
+    now_ms: int
+    skipped: bool  # entries that stand before the place where the group is to begin
+
+    @property
+    def old(self) -> bool:
+        return self.oldest_ms is not None and self.now_ms - self.oldest_ms > DAY_MS
+
+
+async def look_around(link: Link, keys: Keys, start: bytes) -> Neighbours:
+    """Reads groups, age and length of the stream; changes nothing."""
+    kind: bytes = await link.call("TYPE", keys.stream)
+    if kind not in (b"stream", b"none"):
+        raise WrongType(
+            f"{keys.stream_name!r} is a {kind.decode()}, not a stream: use another name, "
+            "or move that key away"
+        )
+    seconds, micros = await link.call("TIME")
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    if kind == b"none":
+        return Neighbours(False, False, (), 0, None, now_ms, skipped=False)
+    names = [_named(row) for row in await link.call("XINFO", "GROUPS", keys.stream)]
+    known = {name: await _has_state(link, keys, name) for name in names}
+    first = await link.call("XRANGE", keys.stream, "-", "+", "COUNT", 1)
+    return Neighbours(
+        group_exists=keys.group in names,
+        ours=any(known.values()),
+        foreign_groups=tuple(name.decode("utf-8", "replace") for name in names if not known[name]),
+        entries=await link.call("XLEN", keys.stream),
+        oldest_ms=int(first[0][0].split(b"-")[0]) if first else None,
+        now_ms=now_ms,
+        skipped=bool(first) and (start == b"$" or _order(first[0][0]) <= _order(start)),
+    )
+
+
+async def _has_state(link: Link, keys: Keys, group: bytes) -> bool:
+    state = keys.prefix[: -len(keys.group)] + group + b":state"
+    return bool(await link.call("EXISTS", state))
+
+
+def _named(row: list[bytes]) -> bytes:
+    return dict(zip(row[::2], row[1::2], strict=True))[b"name"]
+
+
+def _order(entry: bytes) -> tuple[int, int]:
+    ms, _, seq = entry.partition(b"-")
+    return int(ms), int(seq or 0)

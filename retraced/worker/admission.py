@@ -1,0 +1,69 @@
+"""Whether a delivery may start now, and the facts by which its outcome is decided."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from retraced.errors import InvalidEntry
+from retraced.outcome import Cancelled, Expired, Facts, Invalid, Outcome, Postponed, Unhandled
+from retraced.worker.delivery import Delivery
+from retraced.worker.executors import Executor
+
+
+def refusal(delivery: Delivery, executor: Executor) -> Outcome | None:
+    """Why it can't run now, as an outcome; None if it can."""
+    if delivery.cancelled:
+        return Cancelled()
+    try:
+        entry = delivery.entry
+    except InvalidEntry as error:
+        return Invalid(error.field, error.why)
+    if delivery.scheduled:
+        now_ms = delivery.subscription.clock.at(monotonic())
+        due_ms = delivery.due_ms(now_ms)
+        if due_ms is not None and due_ms > now_ms:
+            return Postponed(due_ms)
+    if executor.options(entry.type) is None:
+        return Unhandled(entry.type)
+    return expired(delivery)
+
+
+def expired(delivery: Delivery) -> Expired | None:
+    """Whether it is too late for its first start; asked again right before it."""
+    if not delivery.scheduled:
+        return None
+    now_ms = delivery.subscription.clock.at(monotonic())
+    expires_ms = delivery.expires_ms(now_ms)
+    return Expired(expires_ms) if expires_ms is not None and expires_ms <= now_ms else None
+
+
+def lacks_handler(delivery: Delivery, executor: Executor) -> bool:
+    try:
+        return executor.options(delivery.entry.type) is None
+    except InvalidEntry:
+        return False
+
+
+def facts(delivery: Delivery, executor: Executor) -> Facts:
+    """What `decide` needs to know: the entry's option, else the handler's, the group's, ours."""
+    subscription = delivery.subscription
+    policy = subscription.policy
+    max_attempts, backoff = policy.max_attempts, policy.backoff
+    try:
+        entry = delivery.entry
+    except InvalidEntry:
+        pass
+    else:
+        options = executor.options(entry.type)
+        max_attempts = subscription.max_attempts(entry, options)
+        backoff = subscription.backoff(entry, options)
+    return Facts(
+        counts=delivery.counts(),
+        begun=delivery.begun,
+        max_attempts=max_attempts,
+        backoff=backoff,
+        max_crashes=policy.max_crashes,
+        unhandled_since_ms=delivery.unhandled_since,
+        unhandled_after_ms=policy.unhandled_after_ms,
+        now_ms=subscription.clock.at(monotonic()),
+    )

@@ -1,0 +1,90 @@
+"""One attempt of one job: runs it inside the runner's task, until it ends or is ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
+
+from retraced.errors import InvalidEntry
+from retraced.job import Job
+from retraced.outcome import Failed, Invalid, Outcome, TimedOut
+from retraced.worker.delivery import Delivery
+from retraced.worker.drive import drive
+from retraced.worker.executors import Executor
+
+
+async def attempt(delivery: Delivery, executor: Executor, waits: Callable[[], None]) -> Outcome:
+    """Its outcome; `waits` is called if it waits for something. CancelledError: the worker ends."""
+    delivery.started = monotonic()
+    delivery.task = asyncio.current_task()
+    run = executor.run_apart if delivery.suspect else executor.run
+
+    def suspended() -> None:
+        _start_timer(delivery)
+        waits()
+
+    try:
+        outcome = await drive(run(_job(delivery, executor), delivery), suspended)
+    except InvalidEntry as error:
+        outcome = Invalid(error.field, error.why)
+    except asyncio.CancelledError:
+        outcome = _verdict(delivery)
+    finally:
+        delivery.task = None
+        if delivery.timer is not None:
+            delivery.timer.cancel()
+    delivery.run_ms = round((monotonic() - delivery.started) * 1000)
+    _uncancel()
+    if isinstance(outcome, TimedOut) and delivery.abandoned:
+        return replace(outcome, abandoned=True)
+    return outcome
+
+
+def end(delivery: Delivery, verdict: Outcome) -> bool:
+    """Ends a running attempt from outside, with this outcome; False if none is running."""
+    if delivery.task is None:
+        return False
+    if delivery.verdict is None:
+        delivery.verdict = verdict
+        delivery.task.cancel()
+    return True
+
+
+def _job(delivery: Delivery, executor: Executor) -> Job:
+    entry, subscription = delivery.entry, delivery.subscription
+    options = executor.options(entry.type)
+    delivery.timeout_ms = subscription.timeout_ms(entry, options)
+    return Job(
+        entry,
+        delivery.counts(),
+        stream=subscription.stream,
+        group=subscription.group,
+        max_attempts=subscription.max_attempts(entry, options),
+    )
+
+
+def _start_timer(delivery: Delivery) -> None:
+    if delivery.timeout_ms is None:
+        return
+    left_s = delivery.timeout_ms / 1000 - (monotonic() - delivery.started)
+    loop = asyncio.get_running_loop()
+    delivery.timer = loop.call_later(left_s, end, delivery, TimedOut(delivery.timeout_ms))
+
+
+def _verdict(delivery: Delivery) -> Outcome:
+    """What a cancelled run means: the verdict of who ended it, else the handler's own doing."""
+    if delivery.verdict is not None:
+        return delivery.verdict
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return Failed("CancelledError: the handler was cancelled from within")
+
+
+def _uncancel() -> None:
+    """Takes back what ended the attempt, so that the runner's next job starts clean."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()

@@ -1,0 +1,213 @@
+"""One delivery: an entry handed to this worker, from arrival to the answer of its settlement."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from retraced.entry import Carried, Entry, added_ms, decode, due_ms, expires_ms, split_ready
+from retraced.errors import InvalidEntry
+from retraced.outcome import Counts, Outcome
+from retraced.store.writes import Held, Source
+
+if TYPE_CHECKING:
+    from retraced.worker.subscription import Subscription
+
+_NOTHING_CARRIED = Carried(job=b"")
+
+
+class Delivery:
+    """What the worker knows of one entry that it holds.
+
+    `verdict` is set by whoever ends the run from outside (timeout, cancel, shutdown) before it
+    cancels `task`; `lost` says that another delivery owns the job now, so nothing may be settled;
+    `leftover` is done when a thread that outlived its attempt has returned.
+    """
+
+    __slots__ = (
+        "_entry",
+        "arrived",
+        "cancelled",
+        "carried",
+        "fields",
+        "flaw",
+        "former",
+        "held",
+        "leftover",
+        "lost",
+        "run_ms",
+        "started",
+        "subscription",
+        "successor",
+        "task",
+        "timeout_ms",
+        "timer",
+        "unhandled_since",
+        "verdict",
+    )
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        held: Held,
+        fields: list[bytes],
+        *,
+        carried: Carried,
+        arrived: float,
+    ) -> None:
+        self.subscription = subscription
+        self.held = held
+        self.fields = fields
+        self.carried = carried
+        self.arrived = arrived
+        self.flaw: InvalidEntry | None = None
+        self.former = b""
+        self.started = 0.0
+        self.run_ms = 0
+        self.unhandled_since: int | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.timeout_ms: int | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.verdict: Outcome | None = None
+        self.cancelled = False
+        self.lost = False
+        self.leftover: asyncio.Future[None] | None = None
+        self.successor: Delivery | None = None
+        self._entry: Entry | None = None
+
+    @property
+    def job(self) -> bytes:
+        return self.held.job
+
+    @property
+    def job_name(self) -> str:
+        return self.held.job.decode()
+
+    @property
+    def entry(self) -> Entry:
+        """The decoded entry. Raises `InvalidEntry` for one that can't be understood."""
+        if self._entry is None:
+            subscription = self.subscription
+            if self.flaw is not None:
+                raise self.flaw
+            self._entry = decode(
+                self.held.job,
+                self.fields,
+                stream=subscription.stream,
+                type_field=subscription.type_field,
+                max_payload=subscription.max_payload,
+            )
+        return self._entry
+
+    @property
+    def lost_before(self) -> int:
+        """Takeovers since the last outcome."""
+        return self.carried.lost + self.held.count - 1
+
+    @property
+    def deliveries(self) -> int:
+        """Deliveries of the job so far, this one included: the fence that handlers see."""
+        return self.carried.deliveries + self.held.count
+
+    @property
+    def begun(self) -> bool:
+        """Whether an attempt of this job may have begun, here or elsewhere."""
+        return bool(
+            self.started or self.carried.begun or self.carried.attempt or self.carried.crashes
+        )
+
+    @property
+    def suspect(self) -> bool:
+        """Lost twice or crashed: it runs alone in a process of its own."""
+        return self.lost_before >= 2 or self.carried.crashes > 0
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its thread runs on although its attempt is over."""
+        return self.leftover is not None and not self.leftover.done()
+
+    def counts(self) -> Counts:
+        """The numbers that travel with the job, as of this delivery."""
+        return Counts(
+            attempt=self.carried.attempt,
+            deliveries=self.deliveries,
+            lost=self.lost_before,
+            crashes=self.carried.crashes,
+        )
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether its entry says when it may run."""
+        entry = self.entry
+        return not (
+            entry.delay_ms is entry.run_at_ms is entry.expires_after_ms is entry.expires_at_ms
+            and entry.delay_ms is None
+        )
+
+    def due_ms(self, now_ms: int) -> int | None:
+        """When its own `delay` or `run_at` lets it run; None once that was obeyed."""
+        if self.carried.due_ms is not None:
+            return None
+        return due_ms(self.entry, added_ms(self.job, now_ms), now_ms)
+
+    def expires_ms(self, now_ms: int) -> int | None:
+        """When it is too late for the first start; None when it never is, or has begun."""
+        if self.begun or self.lost_before:
+            return None
+        return expires_ms(self.entry, added_ms(self.job, now_ms), now_ms)
+
+    def wait_ms(self) -> int:
+        """From when it could have run to its start, by the Redis clock."""
+        clock = self.subscription.clock
+        started = clock.at(self.started)
+        since = self.carried.due_ms or added_ms(self.job, started)
+        return max(0, started - (clock.at(self.arrived) if since is None else since))
+
+
+def from_stream(
+    subscription: Subscription, reply: list[list[Any]], arrived: float
+) -> list[Delivery]:
+    """First deliveries, as XREADGROUP replied them."""
+    return [
+        Delivery(
+            subscription,
+            Held(Source.STREAM, entry, entry, 1),
+            fields,
+            carried=_NOTHING_CARRIED,
+            arrived=arrived,
+        )
+        for entry, fields in reply
+    ]
+
+
+def from_ready(
+    subscription: Subscription, reply: list[list[Any]], arrived: float
+) -> list[Delivery]:
+    """Later deliveries, as XREADGROUP replied them."""
+    return [
+        taken(subscription, Source.READY, entry, count=1, fields=fields, arrived=arrived)
+        for entry, fields in reply
+    ]
+
+
+def taken(
+    subscription: Subscription,
+    source: Source,
+    entry: bytes,
+    *,
+    count: int,
+    fields: list[bytes],
+    arrived: float,
+) -> Delivery:
+    """A delivery with its count, as `reclaim` answered it."""
+    flaw: InvalidEntry | None = None
+    carried = _NOTHING_CARRIED
+    if source is Source.READY:
+        try:
+            carried, fields = split_ready(fields)
+        except InvalidEntry as error:  # not written by ReTraced: buried under its own id
+            flaw, carried = error, Carried(job=entry)
+    held = Held(source, entry, carried.job or entry, count)
+    delivery = Delivery(subscription, held, fields, carried=carried, arrived=arrived)
+    delivery.flaw = flaw
+    return delivery

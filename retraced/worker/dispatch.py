@@ -1,0 +1,284 @@
+"""Starts what has arrived while slots are free, and hands each outcome to its settlement.
+
+A slot is a runner: a task that works jobs one after another. While jobs finish without waiting,
+one runner works them all; when a job waits, others are started for those behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from random import random
+from time import monotonic
+from typing import Any
+
+from retraced.log import Log
+from retraced.outcome import Cancelled, Interrupted, Outcome, Succeeded, decide
+from retraced.worker.admission import expired, facts, lacks_handler, refusal
+from retraced.worker.attempt import attempt, end
+from retraced.worker.delivery import Delivery
+from retraced.worker.executors import Executor
+from retraced.worker.settle import Settler
+from retraced.worker.subscription import Subscription
+from retraced.worker.tally import Tally, names
+
+
+class Dispatcher:
+    """`concurrency` slots for all subscriptions of this process; belongs to the event loop."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        concurrency: int,
+        prefetch: int,
+        suspects: int,
+        log: Log,
+        tally: Tally,
+        max_jobs: int | None = None,
+        full: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._executor = executor
+        self._concurrency = concurrency
+        self._prefetch = prefetch
+        self._suspects = suspects
+        self._log = log
+        self._tally = tally
+        self._max_jobs = max_jobs
+        self._full = full
+        self._settlers: dict[Subscription, Settler] = {}
+        self._waiting: deque[Delivery] = deque()
+        self._waiting_suspects: deque[Delivery] = deque()
+        self._runners: set[asyncio.Task[None]] = set()
+        self._apart: set[asyncio.Task[None]] = set()
+        self._running: set[Delivery] = set()
+        self._abandoned = 0
+        self._jobs_wait = False
+        self._stopping = False
+        self.room = asyncio.Event()
+        self.failure: BaseException | None = None
+
+    def attach(self, settler: Settler) -> None:
+        self._settlers[settler.subscription] = settler
+
+    # what others ask
+
+    @property
+    def free(self) -> int:
+        """Slots that no job holds or waits for."""
+        taken = len(self._running) + self._abandoned + len(self._waiting)
+        return max(0, self._concurrency - taken)
+
+    @property
+    def free_suspects(self) -> int:
+        if self._executor.isolates:
+            return self.free
+        taken = len(self._apart) + len(self._waiting_suspects)
+        return max(0, min(self.free, self._suspects - taken))
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running or self._waiting or self._waiting_suspects)
+
+    def running(self) -> list[Delivery]:
+        return list(self._running)
+
+    def wanted(self, now: float) -> int:
+        """How many more deliveries to fetch: the free slots and the prefetch."""
+        if self._stopping:
+            return 0
+        taken = len(self._running) + self._abandoned + len(self._waiting)
+        held = sum(subscription.held_count for subscription in self._settlers)
+        resting = any(now < s.no_prefetch_until for s in self._settlers)
+        ahead = 0 if resting else self._prefetch
+        most = self._concurrency + ahead - taken - len(self._waiting_suspects)
+        return max(0, min(most, self.most_held - held, self._left_to_start()))
+
+    @property
+    def most_held(self) -> int:
+        """How many deliveries may be held at once, unsettled ones included."""
+        return 2 * (self._concurrency + self._prefetch) + 100
+
+    def _left_to_start(self) -> int:
+        if self._max_jobs is None:
+            return 1 << 30
+        return self._max_jobs - self._tally.started - len(self._waiting)
+
+    # arrivals
+
+    def accept(self, deliveries: Iterable[Delivery]) -> None:
+        """Takes over what was fetched or reclaimed: refuses it, or queues it for a slot."""
+        for delivery in deliveries:
+            former = delivery.subscription.holder(delivery.held)
+            if former is not None and former.held.count >= delivery.held.count:
+                continue
+            delivery.subscription.hold(delivery)
+            if former is not None:
+                self._succeed(former, delivery)
+            else:
+                self._admit(delivery)
+        self._start_runners()
+
+    def _succeed(self, former: Delivery, delivery: Delivery) -> None:
+        """A takeover of our own: the old attempt ends before the new one begins."""
+        former.successor = delivery
+        if not self.lose(former, "taken over by this worker"):
+            former.successor = None
+            self._admit(delivery)
+
+    def _admit(self, delivery: Delivery) -> None:
+        why_not = Interrupted() if self._stopping else refusal(delivery, self._executor)
+        if why_not is not None:
+            self._settle(delivery, why_not)
+        elif delivery.suspect and not self._executor.isolates:
+            self._waiting_suspects.append(delivery)
+        else:
+            self._waiting.append(delivery)
+
+    def lacks_handler(self, delivery: Delivery) -> bool:
+        return lacks_handler(delivery, self._executor)
+
+    # runners
+
+    def _start_runners(self) -> None:
+        if self._waiting:
+            wanted = len(self._waiting) if self._jobs_wait else 1
+            free = self._concurrency - len(self._runners) - self._abandoned
+            for _ in range(min(wanted, free)):
+                self._spawn(self._run_queue(), self._runners)
+        while self._waiting_suspects and len(self._apart) < self._suspects:
+            self._spawn(self._work(self._waiting_suspects.popleft()), self._apart)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(lambda done: self._ended(done, tasks))
+
+    def _ended(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
+        tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failure = self.failure or error
+            self._full()
+        if self._waiting or self._waiting_suspects:
+            self._start_runners()
+        self.room.set()
+
+    async def _run_queue(self) -> None:
+        while self._waiting and not self._stopping:
+            await self._work(self._waiting.popleft())
+
+    async def _work(self, delivery: Delivery) -> None:
+        if delivery.lost:
+            return
+        outcome: Outcome | None = expired(delivery)
+        if outcome is None:
+            outcome = await self._attempt(delivery)
+        self._settle(delivery, outcome)
+
+    async def _attempt(self, delivery: Delivery) -> Outcome:
+        self._running.add(delivery)
+        self._tally.started += 1
+        if self._tally.started == self._max_jobs:
+            self._full()
+        self._jobs_wait = False
+        try:
+            outcome = await attempt(delivery, self._executor, self._suspended)
+        finally:
+            self._running.discard(delivery)
+        if delivery.abandoned and delivery.leftover is not None:
+            self._abandoned += 1
+            delivery.leftover.add_done_callback(self._returned)
+        return outcome
+
+    def _suspended(self) -> None:
+        """A job waits: those behind it get runners of their own."""
+        self._jobs_wait = True
+        if self._waiting:
+            self._start_runners()
+
+    def _returned(self, _: object) -> None:
+        """An abandoned thread has come back: its slot is free again."""
+        self._abandoned -= 1
+        self._start_runners()
+        self.room.set()
+
+    def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        subscription = delivery.subscription
+        if delivery.lost:
+            subscription.forget(delivery)
+            self._follow(delivery)
+        elif isinstance(outcome, Succeeded):
+            self._settlers[subscription].complete(delivery)
+        else:
+            settlement = decide(outcome, facts(delivery, self._executor), random)
+            self._settlers[subscription].settle(delivery, settlement)
+
+    def settled(self, delivery: Delivery) -> None:
+        """Redis has answered the settlement; there may be room for more now."""
+        self._follow(delivery)
+        self.room.set()
+
+    def _follow(self, delivery: Delivery) -> None:
+        if delivery.successor is not None:
+            successor, delivery.successor = delivery.successor, None
+            delivery.subscription.hold(successor)
+            self._admit(successor)
+            self._start_runners()
+
+    # ends from outside
+
+    def lose(self, delivery: Delivery, why: str) -> bool:
+        """Another delivery owns the job: ends the run, settles nothing. False if it had ended."""
+        self._log.warning("lease_lost", **names(delivery), what=why)
+        delivery.lost = True
+        if end(delivery, Interrupted()):
+            return True
+        return self._unqueue(delivery)
+
+    def cancel(self, delivery: Delivery) -> None:
+        """Somebody cancelled the job: ends its run, or settles it if it has not begun."""
+        if not end(delivery, Cancelled()) and self._unqueue(delivery):
+            self._settle(delivery, Cancelled())
+
+    def _unqueue(self, delivery: Delivery) -> bool:
+        for queue in (self._waiting, self._waiting_suspects):
+            if delivery in queue:
+                queue.remove(delivery)
+                if delivery.lost:
+                    delivery.subscription.forget(delivery)
+                return True
+        return False
+
+    def release_waiting(self, subscription: Subscription, older_s: float, ready_s: float) -> int:
+        """Gives back prefetched deliveries that have waited long; those of `ready` stay longer."""
+        now = monotonic()
+        given = [
+            delivery
+            for delivery in (*self._waiting, *self._waiting_suspects)
+            if delivery.subscription is subscription
+            and now - delivery.arrived > (ready_s if delivery.carried.job else older_s)
+        ]
+        for delivery in given:
+            self._unqueue(delivery)
+            self._settle(delivery, Interrupted())
+        if given:
+            subscription.no_prefetch_until = now + subscription.visibility_ms / 1000
+        return len(given)
+
+    def stop(self) -> None:
+        """Starts nothing more; what waits, and what still arrives, is released."""
+        self._stopping = True
+        for queue in (self._waiting, self._waiting_suspects):
+            while queue:
+                self._settle(queue.popleft(), Interrupted())
+
+    def interrupt(self) -> None:
+        """Ends what still runs; it is released, and nothing is charged."""
+        for delivery in self.running():
+            end(delivery, Interrupted())
+
+    async def idle(self) -> None:
+        """Returns when no runner is left; abandoned threads are not waited for."""
+        while self._runners or self._apart:
+            await asyncio.wait([*self._runners, *self._apart])

@@ -1,0 +1,168 @@
+"""The one blocked read of a worker process: what is due and what is new, of all its streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from math import ceil
+from time import monotonic
+from typing import Any
+
+from retraced.errors import GroupMissing, StoreError, Unavailable
+from retraced.log import Log
+from retraced.store.arrivals import (
+    cancelled_among,
+    read_group,
+    record_fields,
+    unblock,
+    unhandled_since,
+)
+from retraced.store.connection import Link
+from retraced.worker.delivery import Delivery, from_ready, from_stream
+from retraced.worker.dispatch import Dispatcher
+from retraced.worker.heal import Healer
+from retraced.worker.patience import Patience
+from retraced.worker.subscription import Subscription
+
+BLOCK_MS = 5000
+MOST_AT_ONCE = 500
+MOST_BYTES = 4 << 20
+
+
+class Fetcher:
+    """Reads while there is room; `stop` ends the blocked read from another connection."""
+
+    def __init__(
+        self,
+        subscriptions: Sequence[Subscription],
+        dispatcher: Dispatcher,
+        *,
+        reading: Link,
+        asking: Link,
+        consumer: bytes,
+        healer: Healer,
+        log: Log,
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._dispatcher = dispatcher
+        self._reading = reading
+        self._asking = asking
+        self._consumer = consumer
+        self._healer = healer
+        self._log = log
+        self._patience = Patience()
+        self._stopping = False
+        self._blocked = False
+        self._bytes_each = 1024.0
+        self.last_read = monotonic()
+
+    async def run(self) -> None:
+        while not self._stopping:
+            readable = [s for s in self._subscriptions if s.readable]
+            wanted = self._dispatcher.wanted(monotonic())
+            if not readable or not wanted:
+                await self._room()
+                continue
+            try:
+                await self._read(readable, wanted)
+            except StoreError as error:
+                await self._failed(readable, error)
+            else:
+                self._log.over("fetch", "redis_back")
+                self._patience.reset()
+
+    async def stop(self) -> None:
+        """No more jobs: what the blocked read still returns is handed on, to be released."""
+        self._stopping = True
+        self._dispatcher.room.set()
+        while self._blocked:
+            await self.unblock()
+            await asyncio.sleep(0.02)
+
+    async def unblock(self) -> None:
+        """Ends the blocked read, by a word to Redis: closing it could strand what is on its way."""
+        client_id = self._reading.client_id
+        if self._blocked and client_id is not None:
+            try:
+                await unblock(self._asking, client_id)
+            except StoreError as error:
+                self._log.debug("unblock_failed", error=error)
+                self._blocked = not isinstance(error, Unavailable)
+
+    async def _room(self) -> None:
+        room = self._dispatcher.room
+        room.clear()
+        if not self._stopping:
+            try:
+                async with asyncio.timeout(1):
+                    await room.wait()
+            except TimeoutError:
+                pass
+
+    async def _read(self, readable: list[Subscription], wanted: int) -> None:
+        await self._reading.connect()
+        keys = [subscription.keys for subscription in readable]
+        count = self._count(wanted, 2 * len(keys))
+        self._blocked = True
+        try:
+            reply = await read_group(
+                self._reading, keys, self._consumer, count=count, block_ms=BLOCK_MS
+            )
+        finally:
+            self._blocked = False
+        self.last_read = monotonic()
+        await self._arrived(readable, reply)
+
+    def _count(self, wanted: int, keys: int) -> int:
+        """COUNT is for each key: a half for each of two, and no more bytes than fit."""
+        fitting = max(1, int(MOST_BYTES / self._bytes_each))
+        return max(1, min(ceil(wanted / keys), fitting, MOST_AT_ONCE))
+
+    async def _arrived(self, readable: list[Subscription], reply: list[list[Any]]) -> None:
+        by_key = {s.keys.stream: (s, from_stream) for s in readable}
+        by_key |= {s.keys.ready: (s, from_ready) for s in readable}
+        now = monotonic()
+        for key, entries in reply:
+            subscription, deliveries_of = by_key[key]
+            deliveries = deliveries_of(subscription, entries, now)
+            self._bytes_each = 0.7 * self._bytes_each + 0.3 * _bytes_of(deliveries[0])
+            await self.hand_over(subscription, deliveries)
+
+    async def hand_over(self, subscription: Subscription, deliveries: list[Delivery]) -> None:
+        """Fetches what these deliveries only refer to, and gives them to the dispatcher.
+
+        When Redis goes away meanwhile they are left to be taken over, unstarted and uncharged.
+        """
+        for delivery in deliveries:
+            if delivery.carried.job:
+                await self._complement(delivery)
+        if subscription.cancels:
+            await self._mark_cancelled(subscription, deliveries)
+        self._dispatcher.accept(deliveries)
+
+    async def _complement(self, delivery: Delivery) -> None:
+        record = delivery.subscription.keys.job(delivery.job)
+        if delivery.carried.in_record:
+            delivery.fields = await record_fields(self._asking, record)
+        if self._dispatcher.lacks_handler(delivery):
+            delivery.unhandled_since = await unhandled_since(self._asking, record)
+
+    async def _mark_cancelled(self, subscription: Subscription, deliveries: list[Delivery]) -> None:
+        jobs = [delivery.job for delivery in deliveries]
+        gone = await cancelled_among(self._asking, subscription.keys, jobs)
+        for delivery in deliveries:
+            delivery.cancelled = delivery.job in gone
+
+    async def _failed(self, readable: list[Subscription], error: StoreError) -> None:
+        if isinstance(error, Unavailable):
+            self._log.once("fetch", "redis_away", error=error, what="trying again by itself")
+        else:
+            if not isinstance(error, GroupMissing):
+                self._log.once("fetch", "read_failed", error=error)
+            for subscription in readable:
+                await self._healer.heal(subscription)
+        await self._patience.wait()
+
+
+def _bytes_of(delivery: Delivery) -> int:
+    return sum(map(len, delivery.fields))

@@ -1,0 +1,66 @@
+"""Joins groups: at the start, and again when one is gone or one of its keys can't be worked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from retraced.errors import ProtocolMismatch, StoreError, Unavailable
+from retraced.log import Log
+from retraced.store.connection import Link
+from retraced.store.writes import PROTOCOL, Joined, join
+from retraced.worker.patience import Patience
+from retraced.worker.subscription import Subscription
+
+
+class Healer:
+    """Keeps each subscription's groups in existence; `start` is where a new group begins."""
+
+    def __init__(self, link: Link, *, start: bytes, visibility_ms: int | None, log: Log) -> None:
+        self._link = link
+        self._start = start
+        self._visibility_ms = visibility_ms
+        self._log = log
+
+    async def join(self, subscription: Subscription) -> Joined:
+        """Makes the groups if need be and takes over their facts. Raises a `StoreError`."""
+        call = join(
+            subscription.keys,
+            visibility_ms=self._visibility_ms,
+            start=self._start,
+        )
+        joined = await self._link.run(call)
+        if joined.protocol > PROTOCOL:
+            raise ProtocolMismatch(
+                f"group {subscription.group!r} of stream {subscription.stream!r} is worked by "
+                f"protocol {joined.protocol}, this worker knows up to {PROTOCOL}: upgrade it"
+            )
+        subscription.adopt(joined)
+        return joined
+
+    async def heal(self, subscription: Subscription) -> bool:
+        """Joins again; a stream that can't be worked leaves the common read until it can."""
+        topic = f"heal {subscription.stream}"
+        names = {"stream": subscription.stream, "group": subscription.group}
+        try:
+            joined = await self.join(subscription)
+        except Unavailable:
+            return False
+        except StoreError as error:
+            subscription.broken = str(error)
+            self._log.once(topic, "stream_broken", **names, error=error)
+            return False
+        if joined.created or joined.restored:
+            self._log.warning("group_restored" if joined.restored else "group_created", **names)
+        subscription.broken = ""
+        self._log.over(topic, "stream_healed", **names)
+        return True
+
+    async def mend(self, subscriptions: Sequence[Subscription]) -> None:
+        """For as long as the worker lives: tries broken streams again, with patience."""
+        patience = Patience(first_s=0.5)
+        while True:
+            await patience.wait()
+            broken = [s for s in subscriptions if s.broken]
+            healed = [await self.heal(subscription) for subscription in broken]
+            if all(healed):
+                patience.reset()

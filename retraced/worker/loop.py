@@ -1,0 +1,244 @@
+"""The worker of one process: joins its groups, works their jobs, and ends without losing any."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import orjson
+
+from retraced.errors import StoreError, Unavailable
+from retraced.log import Log
+from retraced.store.arrivals import register
+from retraced.store.connection import Connector
+from retraced.store.writes import Author, Beat, leave, probe
+from retraced.worker import guard
+from retraced.worker.dispatch import Dispatcher
+from retraced.worker.drain import Drain, Drained
+from retraced.worker.executors import Executor
+from retraced.worker.fetch import Fetcher
+from retraced.worker.heal import Healer
+from retraced.worker.lease import Lease
+from retraced.worker.patience import Patience
+from retraced.worker.settle import Settler
+from retraced.worker.subscription import Subscription
+from retraced.worker.tally import Tally
+
+LAST_WRITES_S = 5.0
+MOST_RUNNING_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How one worker process works; durations in ms. `start` is where a new group begins."""
+
+    consumer: bytes
+    release: bytes = b""
+    facts: dict[str, str | int]  # what its heartbeat says of it: host, pid, ...
+    concurrency: int = 100
+    prefetch: int = 100
+    suspects: int = 4
+    grace_ms: int = 30_000
+    visibility_ms: int | None = None
+    start: bytes = b"0"
+    delete_settled: bool = False
+    max_jobs: int | None = None
+    drain: bool = False
+    drain_until_ms: int | None = None
+
+
+Duties = Callable[["Worker", Subscription], Iterable[Coroutine[Any, Any, None]]]
+
+
+class Worker:
+    """Runs until `stop`, the end of a drain, or `max_jobs`. `duties` keep each group in order."""
+
+    def __init__(
+        self,
+        subscriptions: Sequence[Subscription],
+        executor: Executor,
+        connector: Connector,
+        options: WorkerOptions,
+        *,
+        log: Log,
+        duties: Duties,
+    ) -> None:
+        self.options = options
+        self.log = log
+        self.tally = Tally()
+        self.drained: Drained | None = None
+        self.author = Author(options.consumer, options.release)
+        self.subscriptions = subscriptions
+        self._duties = duties
+        self._stop = asyncio.Event()
+        self._now = asyncio.Event()
+        self.dispatcher = Dispatcher(
+            executor,
+            concurrency=options.concurrency,
+            prefetch=options.prefetch,
+            suspects=options.suspects,
+            log=log,
+            tally=self.tally,
+            max_jobs=options.max_jobs,
+            full=self._stop.set,
+        )
+        self._reading, self._settling, self.asking = (connector.lazy() for _ in range(3))
+        self.healer = Healer(
+            self.asking, start=options.start, visibility_ms=options.visibility_ms, log=log
+        )
+        self.fetcher = Fetcher(
+            subscriptions,
+            self.dispatcher,
+            reading=self._reading,
+            asking=self.asking,
+            consumer=options.consumer,
+            healer=self.healer,
+            log=log,
+        )
+        self._settlers = [self._settler(subscription) for subscription in subscriptions]
+        self._lease = Lease(
+            subscriptions,
+            self.dispatcher,
+            connector,
+            author=self.author,
+            beat=self.beat,
+            log=log,
+        )
+
+    def stop(self) -> None:
+        """Begins a graceful end; a second call ends what still runs at once."""
+        if self._stop.is_set():
+            self._now.set()
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Works until it is told to stop. Raises what it can't work with or heal by itself."""
+        try:
+            await self._begin()
+            async with asyncio.TaskGroup() as tasks:
+                background = [tasks.create_task(work) for work in self._background()]
+                await self._stop.wait()
+                await self._end()
+                for task in background:
+                    task.cancel()
+            await self._leave()
+        finally:
+            for link in (self._reading, self._settling, self.asking):
+                await link.close()
+        if self.dispatcher.failure is not None:
+            raise self.dispatcher.failure
+
+    def beat(self) -> Beat:
+        """What the heartbeat says of this worker now."""
+        running = [delivery.job_name for delivery in self.dispatcher.running()]
+        return Beat(
+            {
+                **self.options.facts,
+                "concurrency": self.options.concurrency,
+                "running": orjson.dumps(running[:MOST_RUNNING_SHOWN]).decode(),
+            }
+        )
+
+    def _settler(self, subscription: Subscription) -> Settler:
+        settler = Settler(
+            subscription,
+            self._settling,
+            author=self.author,
+            page=self.dispatcher.most_held + 100,
+            log=self.log,
+            tally=self.tally,
+            settled=self.dispatcher.settled,
+        )
+        self.dispatcher.attach(settler)
+        return settler
+
+    async def _begin(self) -> None:
+        """Waits for Redis, and finds missing rights before the first job."""
+        patience = Patience(most_s=1.0)
+        while not self._stop.is_set():
+            try:
+                await self._join_all()
+            except Unavailable as error:
+                self.log.repeat("start", 30.0, "waiting_for_redis", error=error)
+                await patience.wait()
+            else:
+                return
+
+    async def _join_all(self) -> None:
+        for subscription in self.subscriptions:
+            await self.asking.run(probe(subscription.keys))
+            if not self.options.delete_settled:
+                await guard.check(self.asking, subscription.keys, start=self.options.start)
+            joined = await self.healer.join(subscription)
+            await register(self.asking, subscription.keys)
+            await self._set_clock(subscription)
+            self.log.info(
+                "joined",
+                stream=subscription.stream,
+                group=subscription.group,
+                worker=self.options.consumer.decode(),
+                created=joined.created or None,
+                visibility_ms=subscription.visibility_ms,
+            )
+
+    async def _set_clock(self, subscription: Subscription) -> None:
+        asked = monotonic()
+        seconds, micros = await self.asking.call("TIME")
+        subscription.clock.set(int(seconds) * 1000 + int(micros) // 1000, asked)
+
+    def _background(self) -> list[Coroutine[Any, Any, None]]:
+        self._lease.start()
+        work = [self.fetcher.run(), self._lease.beat(), self.healer.mend(self.subscriptions)]
+        work += [settler.run() for settler in self._settlers]
+        for subscription in self.subscriptions:
+            work += self._duties(self, subscription)
+        if self.options.drain:
+            work.append(self._drain())
+        return work
+
+    async def _drain(self) -> None:
+        until_ms = self.options.drain_until_ms
+        if until_ms is not None:
+            until_ms += self.subscriptions[0].clock.at(monotonic())
+        drain = Drain(self.subscriptions, self.dispatcher, link=self.asking, until_ms=until_ms)
+        self.drained = await drain.wait()
+        self._stop.set()
+
+    async def _end(self) -> None:
+        """No new jobs at once; the grace time for running ones; the rest is released."""
+        self.log.info("stopping", running=len(self.dispatcher.running()))
+        self.dispatcher.stop()
+        await self.fetcher.stop()
+        idle = asyncio.create_task(self.dispatcher.idle())
+        hurry = asyncio.create_task(self._now.wait())
+        grace_s = self.options.grace_ms / 1000
+        await asyncio.wait([idle, hurry], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not idle.done():
+            self.log.warning("grace_over", running=len(self.dispatcher.running()))
+            self.dispatcher.interrupt()
+            await asyncio.wait([idle], timeout=LAST_WRITES_S)
+        await self._last_writes()
+        await self._lease.stop()
+
+    async def _last_writes(self) -> None:
+        try:
+            async with asyncio.timeout(LAST_WRITES_S):
+                for settler in self._settlers:
+                    await settler.drained()
+        except TimeoutError:
+            unsettled = sum(settler.unsettled for settler in self._settlers)
+            self.log.error(
+                "unsettled", jobs=unsettled, what="Redis did not answer; others take them over"
+            )
+
+    async def _leave(self) -> None:
+        for subscription in self.subscriptions:
+            try:
+                await self.asking.run(leave(subscription.keys, self.options.consumer))
+            except StoreError as error:
+                self.log.debug("leave_failed", stream=subscription.stream, error=error)
+        self.log.info("stopped", done=self.tally.done, dead=self.tally.dead)

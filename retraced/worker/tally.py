@@ -1,0 +1,71 @@
+"""What this worker has done so far, and the log line of each settlement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retraced.log import Log
+from retraced.outcome import Bury, Complete, Delay, Drop, Release, Settlement
+from retraced.worker.delivery import Delivery
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of answered settlements; `started` counts the starts of handlers."""
+
+    started: int = 0
+    done: int = 0
+    delayed: int = 0
+    dead: int = 0
+    released: int = 0
+
+    def count(self, settlement: Settlement) -> None:
+        match settlement:
+            case Complete():
+                self.done += 1
+            case Delay():
+                self.delayed += 1
+            case Bury():
+                self.dead += 1
+            case Release() | Drop():
+                self.released += 1
+
+
+def names(delivery: Delivery) -> dict[str, str]:
+    """The fields by which a log line names its job."""
+    subscription = delivery.subscription
+    return {"job": delivery.job_name, "stream": subscription.stream, "group": subscription.group}
+
+
+def log_settlement(log: Log, delivery: Delivery, settlement: Settlement) -> None:
+    """One line for each settlement; plain successes only at level debug."""
+    match settlement:
+        case Complete():
+            if log.verbose:
+                log.debug("completed", **names(delivery), run_ms=delivery.run_ms)
+        case Delay():
+            quiet = settlement.reason == "delay"
+            write = log.debug if quiet else log.warning
+            write(
+                str(settlement.event),
+                **names(delivery),
+                reason=settlement.reason,
+                attempt=settlement.counts.attempt,
+                error=first_line(settlement.error),
+            )
+        case Bury():
+            log.error(
+                "dead",
+                **names(delivery),
+                reason=settlement.reason,
+                attempts=settlement.counts.attempt,
+                error=first_line(settlement.error),
+            )
+        case Release() | Drop():
+            log.info(
+                "released" if isinstance(settlement, Release) else "cancelled", **names(delivery)
+            )
+
+
+def first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0]
