@@ -71,7 +71,7 @@ class PythonExecutor(Executor):
         )
 
     def run_apart(self, job: Job, delivery: Delivery) -> Coroutine[Any, Any, Outcome]:
-        return self._suspects.run(job, delivery.fields, delivery.counts())
+        return self._suspects.run(job, delivery.entry)
 
 
 class CommandExecutor(Executor):
