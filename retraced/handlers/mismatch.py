@@ -42,12 +42,10 @@ def check_names(
     open_ended: bool = False,
 ) -> None:
     """Refuse missing and (unless open-ended) surplus names. Raises InvalidEntry."""
-    surplus = [name for name in given if name not in known]
+    surplus = [] if open_ended else [name for name in given if name not in known]
     missing = [name for name in known if name in required and name not in given]
     if missing:
-        hint = (
-            f"; {inside(path, surplus[0])} is given instead" if surplus and not open_ended else ""
-        )
+        hint = f"; {inside(path, surplus[0])} is given instead" if surplus else ""
         raise InvalidEntry(f"{path}.{missing[0]}", f"missing, {owner} needs it{hint}")
     if surplus:
         names = ", ".join(known) or "nothing"
