@@ -1,0 +1,56 @@
+-- Names for KEYS 1 to 10 and ARGV 1 to 3, the same in every script; time, numbers, type checks.
+local S, READY, DELAYED, STATE, EVENTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local DLQ, FINISHED, CANCELLED, WORKERS, SETTINGS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local GROUP, CONSUMER, RELEASE = ARGV[1], ARGV[2], ARGV[3]
+local PREFIX = string.sub(STATE, 1, -6)
+local TYPES = {
+  'stream', 'stream', 'zset', 'hash', 'stream', 'stream', 'zset', 'set', 'zset', 'hash',
+}
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Lua writes 1.7e+12 for a number of 13 digits.
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function record_key(job)
+  return PREFIX .. 'job:' .. job
+end
+
+-- Where a job stands in `delayed`: padded, so that jobs due together keep the order of their ids.
+local function padded(job)
+  local dash = string.find(job, '-', 1, true) or #job + 1
+  local ms, seq = string.sub(job, 1, dash - 1), string.sub(job, dash + 1)
+  return string.rep('0', 20 - #ms) .. ms .. '-' .. string.rep('0', 20 - #seq) .. seq
+end
+
+local function unpadded(member)
+  local ms, seq = string.match(member, '^0*(%d+)%-0*(%d+)$')
+  return ms and (ms .. '-' .. seq) or member
+end
+
+-- An error to return if a key holds another type, before anything is written.
+local function wrong_type(key, wanted)
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'none' and found ~= wanted then
+    return {err = 'WRONGTYPE ' .. key .. ' is a ' .. found .. ' and should be a ' .. wanted}
+  end
+end
+
+local function wrong_keys()
+  for i = 1, 10 do
+    local wrong = wrong_type(KEYS[i], TYPES[i])
+    if wrong then return wrong end
+  end
+end
+
+-- The value of a name in a flat reply of names and values.
+local function fact(reply, name)
+  for i = 1, #reply, 2 do
+    if reply[i] == name then return reply[i + 1] end
+  end
+end

@@ -1,0 +1,53 @@
+-- The story: one entry of `events` for each event of a call, and one more event in each record.
+-- Details are the inside of a JSON object.
+local told, order = {}, {}
+
+local function fragments(event)
+  if not told[event] then
+    told[event] = {}
+    order[#order + 1] = event
+  end
+  return told[event]
+end
+
+local function with(details, more)
+  if details == '' then return more end
+  return details .. ',' .. more
+end
+
+-- Adds an event to a record's own story.
+local function remember(record, event, details, now)
+  local heading = string.format(
+    '"event":%s,"at":%.0f,"worker":%s,"release":%s',
+    cjson.encode(event), now, cjson.encode(CONSUMER), cjson.encode(RELEASE)
+  )
+  add_event(record, '{' .. (details == '' and heading or heading .. ',' .. details) .. '}')
+end
+
+-- Tells of one job, in its record too if it has one.
+local function tell(event, job, details, record, now)
+  local list = fragments(event)
+  list[#list + 1] = cjson.encode(job) .. ':{' .. details .. '}'
+  if record then remember(record, event, details, now) end
+end
+
+-- Plans what was told, and counts it. A broken counter is no reason to keep a job.
+local function will_publish(now)
+  for _, event in ipairs(order) do
+    local list = told[event]
+    will(
+      'XADD', EVENTS, 'MAXLEN', '~', 100000, '*', 'event', event, 'at', text(now),
+      'worker', CONSUMER, 'release', RELEASE, 'jobs', '{' .. table.concat(list, ',') .. '}'
+    )
+    will('HINCRBY', STATE, 'n:' .. event, #list)
+  end
+  told, order = {}, {}
+end
+
+-- Plans an event of the whole group; details are names and values.
+local function will_announce(event, now, details)
+  will(
+    'XADD', EVENTS, 'MAXLEN', '~', 100000, '*', 'event', event, 'at', text(now),
+    'worker', CONSUMER, 'release', RELEASE, unpack(details)
+  )
+end

@@ -1,0 +1,95 @@
+-- Delayed to queued for what is due, in due order, then in id order; tick and heartbeat; news.
+-- KEYS 1-10 the group's; 11 the worker's hash; the records found in `delayed` begin with P:job:
+-- ARGV 1-3 group, consumer, release; 4 most jobs; 5 bound of copied bodies (bytes); 6 hungry (1 or
+--   0); 7 m, then m names and values of the heartbeat
+-- RETURNS promoted, next due (ms, -1 if none), now (ms), paused (1 or 0), cancels that wait,
+--   version of the facts, whether another worker is hungry (1 or 0)
+-- EMITS promoted vanished
+-- USES group plan record story copy tick
+local HUNGER_MS = 2500
+
+-- The body that a record keeps, as fields of an entry; nil if there is none.
+local function kept_body(record)
+  if record.fields == 0 then return nil end
+  local long = record.fields > BY_REFERENCE
+  local body = {fields = {}, bytes = 0, in_record = long, long = long}
+  if long then return body end
+  local flat, fields = redis.call('HGETALL', record.key), body.fields
+  for i = 1, #flat, 2 do
+    if string.sub(flat[i], 1, 2) == 'f:' then
+      local name = string.sub(flat[i], 3)
+      if string.byte(name) == 64 then name = '@' .. name end
+      fields[#fields + 1], fields[#fields + 2] = name, flat[i + 1]
+      body.bytes = body.bytes + #name + #flat[i + 1]
+    end
+  end
+  return body
+end
+
+local function will_promote(job, record, body, now)
+  local found = redis.call(
+    'HMGET', record.key, 'attempt', 'deliveries', 'lost', 'crashes', 'due', 'begun'
+  )
+  local counts = {
+    attempt = found[1] or '0', deliveries = found[2] or '0',
+    lost = found[3] or '0', crashes = found[4] or '0',
+  }
+  local due = found[5] or text(now)
+  set(record, 'state', 'queued')
+  tell('promoted', job, '"due":' .. due, record, now)
+  will_copy(READY, ready_fields(job, counts, due, found[6] == '1'), body, record)
+end
+
+-- Plans the promotion of due jobs; how many, and where they stood.
+local function will_promote_due(now)
+  local bytes, members = 0, {}
+  local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', text(now), 'LIMIT', 0, ARGV[4])
+  for i, member in ipairs(due) do
+    local job = unpadded(member)
+    local record, wrong = open_record(record_key(job))
+    if wrong then return nil, wrong end
+    local body = kept_body(record)
+    bytes = bytes + (body and body.bytes or 0)
+    if i > 1 and bytes > tonumber(ARGV[5]) then break end
+    members[i] = member
+    if body then
+      will_promote(job, record, body, now)
+    else
+      tell('vanished', job, '', record.exists and record, now)
+      if record.exists then will_end(record, job, 'vanished', now) end
+    end
+  end
+  return members
+end
+
+-- Who is hungry, for others to see; whether another one is.
+local function will_hunger(now)
+  local found = redis.call('HMGET', STATE, 'hungry_by', 'hungry_at')
+  if ARGV[6] == '1' then
+    will('HSET', STATE, 'hungry_by', CONSUMER, 'hungry_at', text(now))
+  elseif found[1] == CONSUMER then
+    will('HDEL', STATE, 'hungry_by', 'hungry_at')
+  end
+  local fresh = found[1] and now - tonumber(found[2] or 0) < HUNGER_MS
+  return fresh and found[1] ~= CONSUMER and 1 or 0
+end
+
+local wrong = wrong_keys() or wrong_type(KEYS[11], 'hash')
+if wrong then return wrong end
+local now = now_ms()
+local tick = read_tick(now)
+local paused = redis.call('HEXISTS', STATE, 'paused_since')
+local members, failed = {}, nil
+if paused == 0 then members, failed = will_promote_due(now) end
+if failed then return failed end
+will_publish(now)
+will_each({'ZREM', DELAYED}, members)
+will_tick(tick)
+will_beat(tick, 7)
+local hungry = will_hunger(now)
+commit()
+local next_due = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
+return {
+  #members, paused == 0 and tonumber(next_due) or -1, now, paused,
+  redis.call('SCARD', CANCELLED), tonumber(redis.call('HGET', STATE, 'version') or 0), hungry,
+}
