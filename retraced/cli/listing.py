@@ -1,0 +1,108 @@
+"""Rows for people (cut to the terminal, times in words) and the same rows for programs (raw)."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from retraced.cli.output import Format, default_format, printable
+from retraced.cli.session import Session
+from retraced.durations import format_ms
+
+_LEAST = 12
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One result: `data` for JSON, `shown` (by column) for a table.
+
+    Without data it is a further line of the result before it.
+    """
+
+    data: Mapping[str, Any] | None
+    shown: Mapping[str, Any]
+
+
+def for_people(session: Session) -> bool:
+    """Whether the output is a table, the format for people."""
+    return (session.format or default_format(sys.stdout)) is Format.TABLE
+
+
+def show(
+    session: Session,
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    *,
+    flexible: str | None = None,
+    empty: str = "",
+) -> None:
+    """Prints rows; in a table the column `flexible` is cut so that lines fit the terminal.
+
+    No rows: `empty` goes to stderr and says what to do next; programs get an empty list.
+    """
+    if not rows and empty:
+        click.echo(empty, err=True)
+    if not for_people(session):
+        session.emit([row.data for row in rows if row.data is not None], columns)
+    elif rows:
+        shown = [row.shown for row in rows]
+        session.emit(_cut(shown, columns, flexible) if flexible else shown, columns)
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, 80 where there is none."""
+    return shutil.get_terminal_size().columns
+
+
+def when(ms: int) -> str:
+    """A Redis time for people: `2026-11-24 08:17:20` in UTC."""
+    return moment(ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(ms: int) -> datetime:
+    """A Redis time as a datetime; what no datetime can hold becomes its last moment."""
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def iso(ms: int | None) -> str | None:
+    """A Redis time for programs: RFC 3339 in UTC, with milliseconds."""
+    if ms is None:
+        return None
+    return moment(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def ago(ms: int) -> str:
+    """How long ago, for people; never negative."""
+    return format_ms(max(ms, 0)) + " ago"
+
+
+def first_line(text: str) -> str:
+    """The first line that says something."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def shortened(text: str, room: int) -> str:
+    """A text cut to `room` characters, with an ellipsis where something is missing."""
+    return text if len(text) <= room else text[: max(room - 1, 0)] + "…"
+
+
+def _cut(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], flexible: str
+) -> list[Mapping[str, Any]]:
+    others = [column for column in columns if column != flexible]
+    taken = sum(
+        max(len(column), *(len(printable(row.get(column))) for row in rows)) + _GAP
+        for column in others
+    )
+    room = max(terminal_width() - taken, _LEAST)
+    return [{**row, flexible: shortened(printable(row.get(flexible)), room)} for row in rows]

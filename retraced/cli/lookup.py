@@ -1,0 +1,73 @@
+"""What the looking commands share: does the stream, group or job exist, and if not, what then?"""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import re
+import socket
+
+from retraced.errors import NotFound, UsageError
+from retraced.keys import Keys, stream_bytes
+from retraced.store.connection import Link
+from retraced.store.reads.groups import StreamFacts, groups_of, known_groups, stream_facts
+
+_JOB_ID = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?")
+
+
+def job_id(given: str) -> bytes:
+    """A job's id as Redis writes it. Raises UsageError for what can't be one."""
+    if not _JOB_ID.fullmatch(given):
+        raise UsageError(
+            f"{given!r} isn't a job id: one looks like 1795501170340-0, as XADD answered it"
+        )
+    ms, _, seq = given.partition("-")
+    return b"%d-%d" % (int(ms), int(seq or "0"))
+
+
+def person() -> str:
+    """Who asks, for the story: user@host."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a user id without an account, as containers have
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+async def found_stream(link: Link, stream: str) -> StreamFacts:
+    """The stream's facts. Raises NotFound when neither it nor a group of it is known."""
+    facts = await stream_facts(link, stream_bytes(stream))
+    if facts.exists:
+        return facts
+    known = sorted({name for name, _ in await known_groups(link)})
+    if stream in known:
+        return facts
+    raise NotFound(f"there is no stream {stream!r}. {_hint(stream, known, 'streams')}")
+
+
+async def found_group(link: Link, stream: str, group: str) -> tuple[Keys, StreamFacts]:
+    """Keys and facts of a group of ReTraced's. Raises NotFound when the stream hasn't got it."""
+    keys = Keys.of(stream, group)
+    facts = await found_stream(link, stream)
+    ours, foreign = await groups_of(link, facts)
+    if group in ours:
+        return keys, facts
+    if group in foreign:
+        raise NotFound(
+            f"the group {group!r} of {stream!r} isn't ReTraced's: other consumers work it. "
+            f"{_hint(group, ours, 'groups')}"
+        )
+    raise NotFound(
+        f"the stream {stream!r} has no group {group!r}. {_hint(group, ours, 'groups')}; "
+        f"`retraced groups create {stream} --group {group}` makes it"
+    )
+
+
+def _hint(asked: str, known: list[str], kind: str) -> str:
+    if not known:
+        return f"No {kind} are known yet"
+    close = difflib.get_close_matches(asked, known, n=3)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    shown = ", ".join(known[:10]) + (" ..." if len(known) > 10 else "")
+    return f"Known {kind}: {shown}"

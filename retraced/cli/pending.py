@@ -1,0 +1,114 @@
+"""`retraced pending`: which jobs of a group are held, by whom, for how long."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from retraced.cli.listing import Row, for_people, show
+from retraced.cli.lookup import found_group
+from retraced.cli.session import Session
+from retraced.durations import format_ms
+from retraced.keys import Keys
+
+if TYPE_CHECKING:
+    from retraced.store.connection import Link
+    from retraced.store.reads.held import HeldPage, Holding
+
+_COLUMNS = ("job", "state", "on", "delivery", "idle", "worker")
+
+EXAMPLES = """
+\b
+Examples:
+  retraced pending emails --group mail
+  retraced pending emails --group mail --redis-cli
+  retraced -o json pending emails --group mail
+
+\b
+JSON, for each held job: id, on (the stream that it is pending on), entry (its id there), worker,
+idle_ms (since the worker's last sign of life), delivery (all so far, this one included),
+state (running, prefetched, "not told", "worker is gone").
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("stream")
+@click.option("--group", required=True, metavar="G", help="The consumer group.")
+@click.option("--limit", default=100, show_default=True, help="At most so many of each stream.")
+@click.option(
+    "--redis-cli", is_flag=True, help="Print the two XPENDING commands that show the same."
+)
+@click.pass_obj
+def pending(session: Session, stream: str, group: str, limit: int, redis_cli: bool) -> None:
+    """Show what is held in a group: delivered to a worker and not settled.
+
+    First deliveries are pending on the stream itself, later ones on the group's ready stream.
+    A worker says what it runs with its heartbeat, so "running" may lag a few seconds behind.
+    """
+    if redis_cli:
+        keys = Keys.of(stream, group)
+        for key in (keys.stream, keys.ready):
+            click.echo(redis_cli_line(session.url(), key, keys.group, limit))
+        return
+
+    async def work(link: Link) -> tuple[HeldPage, bytes]:
+        from retraced.store.reads.held import held
+
+        keys, _ = await found_group(link, stream, group)
+        return await held(link, keys, limit=limit), keys.ready
+
+    page, ready = session.run(work)
+    rows = [_row(holding, ready) for holding in page.holdings]
+    show(session, rows, _COLUMNS, flexible="worker", empty=_nothing(stream, group))
+    if for_people(session) and page.total > len(rows):
+        click.echo(
+            f"{len(rows):,} of {page.total:,} held jobs are shown; --limit shows more", err=True
+        )
+
+
+def redis_cli_line(url: str, key: bytes, group: bytes, limit: int) -> str:
+    """A command line for redis-cli, without a password."""
+    parts = urlsplit(url)
+    words = ["redis-cli"]
+    if parts.scheme == "unix":
+        words += ["-s", parts.path]
+    else:
+        words += ["-h", parts.hostname or "127.0.0.1", "-p", str(parts.port or 6379)]
+        database = parts.path.strip("/")
+        words += ["-n", database] if database not in ("", "0") else []
+        words += ["--tls"] if parts.scheme == "rediss" else []
+    words += ["--user", parts.username] if parts.username else []
+    words += ["--askpass"] if parts.password else []
+    words += ["XPENDING", key.decode(), group.decode(), "-", "+", str(limit)]
+    return shlex.join(words)
+
+
+def _row(holding: Holding, ready: bytes) -> Row:
+    data = {
+        "id": holding.job,
+        "on": holding.key,
+        "entry": holding.entry,
+        "worker": holding.consumer,
+        "idle_ms": holding.idle_ms,
+        "delivery": holding.delivery,
+        "state": holding.activity.value,
+    }
+    shown = {
+        "job": holding.job or f"(entry {holding.entry.decode()} was removed)",
+        "state": holding.activity.value,
+        "on": "ready" if holding.key == ready else "stream",
+        "delivery": holding.delivery,
+        "idle": format_ms(holding.idle_ms),
+        "worker": holding.consumer,
+    }
+    return Row(data, shown)
+
+
+def _nothing(stream: str, group: str) -> str:
+    return (
+        f"nothing is held in group {group} of {stream}. `retraced streams` shows whether jobs "
+        f"wait; `retraced consume {stream} --group {group}` works them"
+    )

@@ -1,0 +1,97 @@
+"""Putting dead letters back, one call each, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retraced.cli.listing import first_line
+from retraced.errors import NotFound, Refused
+from retraced.keys import Keys
+from retraced.store.connection import Link
+from retraced.store.reads.dead import DeadLetter, dead_letter, dead_letters
+from retraced.store.writes import Ruling, requeue
+
+_PAGE = 50
+_WORDS = {Ruling.OK: "requeued", Ruling.REFUSED: "refused", Ruling.MISSING: "missing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one job; `why` is empty when it was put back."""
+
+    job: bytes
+    ruling: Ruling
+    why: str
+
+    @property
+    def word(self) -> str:
+        return _WORDS[self.ruling]
+
+
+async def these(
+    link: Link, keys: Keys, jobs: Sequence[bytes], *, by: str, keep_schedule: bool
+) -> list[Result]:
+    """Puts back the jobs named, in that order; one that can't be doesn't stop the others."""
+    results = []
+    for job in jobs:
+        letter = await dead_letter(link, keys, job)
+        results.append(await _put_back(link, keys, job, letter, by=by, keep=keep_schedule))
+    return results
+
+
+async def everything(link: Link, keys: Keys, *, by: str, keep_schedule: bool) -> list[Result]:
+    """Puts back what is dead now, newest first, page by page; what dies meanwhile is left."""
+    results: list[Result] = []
+    before: bytes | None = None
+    while True:
+        page = await dead_letters(link, keys, limit=_PAGE, before=before)
+        for letter in page:
+            results.append(
+                await _put_back(link, keys, letter.job, letter, by=by, keep=keep_schedule)
+            )
+        if len(page) < _PAGE:
+            return results
+        before = page[-1].entry
+
+
+def check(results: Sequence[Result], stream: str) -> None:
+    """Raises NotFound or Refused when one job wasn't put back; the worse of both."""
+    missing = [each for each in results if each.ruling is Ruling.MISSING]
+    refused = [each for each in results if each.ruling is Ruling.REFUSED]
+    if refused:
+        raise Refused(f"{_counted(refused, results)} refused. First {_first(refused)}")
+    if missing:
+        raise NotFound(
+            f"{_counted(missing, results)} found among the dead letters. First {_first(missing)}; "
+            f"`retraced trace {stream} ID` tells where a job is"
+        )
+
+
+async def _put_back(
+    link: Link, keys: Keys, job: bytes, letter: DeadLetter | None, *, by: str, keep: bool
+) -> Result:
+    if letter is not None and letter.reason == "invalid":
+        return Result(job, Ruling.REFUSED, _still_invalid(letter))
+    verdict = await link.run(requeue(keys, job, by=by, keep_schedule=keep))
+    why = "" if verdict.ruling is Ruling.OK else verdict.reason or _WORDS[verdict.ruling]
+    return Result(job, verdict.ruling, why)
+
+
+def _still_invalid(letter: DeadLetter) -> str:
+    return (
+        f"it was buried as invalid and would be again: {first_line(letter.error)}. Add it anew, "
+        "mended (`retraced dlq show` prints its fields)"
+    )
+
+
+def _counted(some: Sequence[Result], results: Sequence[Result]) -> str:
+    verb = "wasn't" if some[0].ruling is Ruling.MISSING else "was"
+    if len(results) == 1:
+        return f"the job {verb}"
+    plural_verb = "weren't" if some[0].ruling is Ruling.MISSING else "were"
+    return f"{len(some):,} of {len(results):,} jobs {plural_verb}"
+
+
+def _first(some: Sequence[Result]) -> str:
+    return f"{some[0].job.decode()}: {some[0].why}"

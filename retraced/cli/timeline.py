@@ -1,0 +1,167 @@
+"""A job's story in one group as lines for people: where it is, why it ran again, what happened."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+
+from retraced.cli.listing import ago, moment, terminal_width, when
+from retraced.cli.output import printable
+from retraced.durations import format_ms
+from retraced.events import Event, EventName, describe
+from retraced.store.reads.held import Activity
+from retraced.store.reads.story import State, Story
+
+_CLOCK = "%H:%M:%S"
+_MARGIN = 2
+_WAIT = 8
+
+_WHY: tuple[tuple[EventName, str, str], ...] = (
+    (EventName.FAILED, "1 attempt failed", "{} attempts failed"),
+    (EventName.CRASHED, "its process died once", "its process died {} times"),
+    (EventName.RECLAIMED, "taken over once from a silent worker", "taken over {} times"),
+    (EventName.RELEASED, "given back once unfinished", "given back {} times unfinished"),
+    (EventName.SNOOZED, "snoozed once", "snoozed {} times"),
+    (EventName.UNHANDLED, "once no worker had a handler", "{} times no worker had a handler"),
+    (EventName.REQUEUED, "put back once by a person", "put back {} times by a person"),
+)
+
+
+def lines(story: Story) -> list[str]:
+    """The whole story of one group, for a terminal."""
+    told = [f"group {story.group}: {whereabouts(story)}"]
+    told += [f"  {sentence}" for sentence in _remarks(story)]
+    told += _timeline(story)
+    return told
+
+
+def whereabouts(story: Story) -> str:
+    """Where the job is now, and what comes next, in one sentence."""
+    match story.state:
+        case State.QUEUED:
+            return _queued(story)
+        case State.HELD:
+            return _held(story)
+        case State.DELAYED:
+            return _delayed(story)
+        case State.DEAD:
+            return f"dead ({story.reason or 'reason unknown'}); `retraced dlq requeue` puts it back"
+        case State.UNKNOWN:
+            return "nothing is left of it"
+        case _:
+            return story.state.value
+
+
+def event_lines(event: Event, before_ms: int | None) -> list[str]:
+    """One event of the timeline: its time, how long after the one before, what happened."""
+    wait = "" if before_ms is None else "+" + format_ms(max(event.at_ms - before_ms, 0))
+    return _line(event.at_ms, wait, printable(describe(event)))
+
+
+def _queued(story: Story) -> str:
+    where = "not read yet" if story.unread else "waiting in the group's ready stream"
+    if story.paused:
+        return f"queued, {where}; the group is paused, so nothing starts until it is resumed"
+    if not story.workers:
+        return f"queued, {where}; no worker is alive in this group, start one"
+    return f"queued, {where}; it starts when a worker has a free slot"
+
+
+def _held(story: Story) -> str:
+    holding = story.holding
+    if holding is None:
+        return "held"
+    who = printable(holding.consumer)
+    told = f"held by {who} ({holding.activity}), delivery {holding.delivery}"
+    told += f", last sign of life {ago(holding.idle_ms)}"
+    if holding.activity is Activity.SILENT or _lease_ended(story):
+        told += "; another worker takes it over at its next sweep"
+    return told
+
+
+def _lease_ended(story: Story) -> bool:
+    if story.holding is None or story.visibility_ms is None:
+        return False
+    return story.holding.idle_ms > story.visibility_ms
+
+
+def _delayed(story: Story) -> str:
+    if story.due_ms is None:
+        return "delayed"
+    left = story.due_ms - story.now_ms
+    why = f" ({story.reason})" if story.reason else ""
+    if left <= 0:
+        return f"delayed{why}, due since {format_ms(-left)}; a worker promotes it"
+    return f"delayed{why}, due in {format_ms(left)}, at {when(story.due_ms)} UTC"
+
+
+def _remarks(story: Story) -> Iterator[str]:
+    if story.cancel_requested:
+        yield "a cancel was asked for; it ends at its next step"
+    if why := again(story):
+        yield why
+    if story.added_ms is None:
+        yield "its id isn't a clock time: durations counted from its first delivery"
+    yield from _gaps(story)
+
+
+def again(story: Story) -> str:
+    """Why the job was handed out more than once; empty if it wasn't."""
+    counted = Counter(event.name for event in story.events)
+    reasons = [
+        one if counted[name] == 1 else many.format(counted[name])
+        for name, one, many in _WHY
+        if counted[name]
+    ]
+    return f"why more than once: {', '.join(reasons)}" if reasons else ""
+
+
+def _gaps(story: Story) -> Iterator[str]:
+    if story.omitted:
+        yield f"{story.omitted:,} events between the first and the last were not kept"
+    if story.from_record or (story.events and not story.gap):
+        return
+    if story.gap:
+        yield (
+            f"{story.searched:,} events of the group were searched, the oldest and the newest; "
+            "what lies between wasn't read"
+        )
+    elif story.state is State.UNKNOWN:
+        yield from _all_gone(story)
+
+
+def _all_gone(story: Story) -> Iterator[str]:
+    yield "the group has read past its id and holds nothing of it: it was settled, or removed"
+    if story.oldest_event_ms is None:
+        yield "the group's events are empty, so how it ended can't be told"
+    elif story.added_ms is not None and story.oldest_event_ms > story.added_ms:
+        yield (
+            f"the group's events before {when(story.oldest_event_ms)} UTC have been trimmed, "
+            "its own among them"
+        )
+    else:
+        yield f"none of the {story.searched:,} events since it was added names it"
+
+
+def _timeline(story: Story) -> Iterator[str]:
+    before = story.added_ms
+    if before is not None:
+        yield from _line(before, "", f"added, on {moment(before):%Y-%m-%d}")
+    day = None if before is None else moment(before).date()
+    for event in story.events:
+        at = moment(event.at_ms).date()
+        if day != at:
+            yield f"  {at}"
+            day = at
+        yield from event_lines(event, before)
+        before = event.at_ms
+
+
+def _line(at_ms: int, wait: str, text: str) -> list[str]:
+    at = moment(at_ms)
+    head = f"{at:{_CLOCK}}.{at.microsecond // 1000:03}  {wait:>{_WAIT}}  "
+    room = max(terminal_width() - _MARGIN - len(head), 30)
+    first, *rest = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
+    margin = " " * _MARGIN
+    return [margin + head + first, *(margin + " " * len(head) + line for line in rest)]

@@ -1,0 +1,149 @@
+"""Which streams and groups there are, and how much waits, runs and died in each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retraced.errors import InvalidName
+from retraced.keys import GROUPS, Keys, parse_group_member
+from retraced.store.connection import Link
+from retraced.store.reads.backlog import Count, unread
+from retraced.store.reads.replies import SMALLEST, if_group, if_stream, number, pairs, settled, text
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """What XINFO tells of a stream: its entries, the last id given, each group's position."""
+
+    name: bytes
+    exists: bool
+    entries: int
+    last_id: bytes
+    positions: dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSummary:
+    """The jobs of one group by where they are; `exists` is False when `S` has no such group."""
+
+    stream: bytes
+    group: bytes
+    exists: bool
+    unread: Count
+    held: int
+    ready: int
+    delayed: int
+    dead: int
+    workers: int
+    position: bytes
+    state: dict[str, str]
+
+    @property
+    def paused(self) -> bool:
+        return any(name.startswith("paused") for name in self.state)
+
+
+async def known_groups(link: Link) -> list[tuple[str, str]]:
+    """(stream, group) of every group that a worker or `groups create` has made known, sorted."""
+    found: set[tuple[str, str]] = set()
+    cursor = b"0"
+    while True:
+        cursor, members = await link.call("SSCAN", GROUPS, cursor, "COUNT", 1000)
+        found.update(filter(None, map(_member, members)))
+        if cursor == b"0":
+            return sorted(found)
+
+
+async def stream_facts(link: Link, stream: bytes) -> StreamFacts:
+    """What XINFO tells; a stream that doesn't exist has no entries and no groups."""
+    about, groups = await link.calls([("XINFO", "STREAM", stream), ("XINFO", "GROUPS", stream)])
+    info = pairs(if_stream(about, []))
+    rows = [pairs(row) for row in if_stream(groups, [])]
+    return StreamFacts(
+        name=stream,
+        exists=bool(info),
+        entries=number(info.get(b"length")),
+        last_id=info.get(b"last-generated-id", SMALLEST),
+        positions={row[b"name"]: row[b"last-delivered-id"] for row in rows},
+    )
+
+
+async def groups_of(link: Link, facts: StreamFacts) -> tuple[list[str], list[str]]:
+    """The groups of a stream that are ReTraced's, and the foreign ones; both sorted.
+
+    ReTraced's are those that left facts in `P:state`, also when `S` has lost the group since.
+    """
+    stream = text(facts.name)
+    names = {group for known, group in await known_groups(link) if known == stream}
+    names |= {text(name) for name in facts.positions}
+    ours: list[str] = []
+    foreign: list[str] = []
+    for name in sorted(names):
+        (ours if await _is_ours(link, stream, name) else foreign).append(name)
+    return ours, foreign
+
+
+async def summaries(link: Link, stream: str, groups: Sequence[str]) -> list[GroupSummary]:
+    """One summary for each group, in the order given."""
+    facts = await stream_facts(link, stream.encode())
+    return [await summary(link, Keys.of(stream, group), facts) for group in groups]
+
+
+async def summary(link: Link, keys: Keys, facts: StreamFacts) -> GroupSummary:
+    """The jobs of one group by where they are."""
+    first, later, ready, delayed, dead, workers, state = await link.calls(
+        [
+            ("XPENDING", keys.stream, keys.group),
+            ("XPENDING", keys.ready, keys.group),
+            ("XLEN", keys.ready),
+            ("ZCARD", keys.delayed),
+            ("XLEN", keys.dlq),
+            ("ZCARD", keys.workers),
+            ("HGETALL", keys.state),
+        ]
+    )
+    position = facts.positions.get(keys.group)
+    held_later = _pending(later)
+    return GroupSummary(
+        stream=keys.stream,
+        group=keys.group,
+        exists=position is not None,
+        unread=await _unread(link, facts, position),
+        held=_pending(first) + held_later,
+        ready=max(number(settled(ready)) - held_later, 0),
+        delayed=number(settled(delayed)),
+        dead=number(settled(dead)),
+        workers=number(settled(workers)),
+        position=position or SMALLEST,
+        state={text(name): text(value) for name, value in pairs(settled(state)).items()},
+    )
+
+
+async def _unread(link: Link, facts: StreamFacts, position: bytes | None) -> Count:
+    if position is None:
+        return Count(0)
+    return await unread(link, facts.name, length=facts.entries, last_delivered=position)
+
+
+def _member(raw: bytes) -> tuple[str, str] | None:
+    """(stream, group); None for a member that ReTraced can't have written."""
+    try:
+        stream, group = parse_group_member(raw)
+        Keys.of(stream, group)
+    except InvalidName:
+        return None
+    return stream, group
+
+
+async def _is_ours(link: Link, stream: str, group: str) -> bool:
+    try:
+        keys = Keys.of(stream, group)
+    except InvalidName:  # a foreign group may be called anything
+        return False
+    return bool(await link.call("EXISTS", keys.state))
+
+
+def _pending(reply: Any) -> int:
+    return number(if_group(reply, [0])[0])

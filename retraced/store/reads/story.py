@@ -1,0 +1,240 @@
+"""Where one job is in one group, and all that is known of how it came there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from retraced.entry import added_ms
+from retraced.errors import GroupMissing
+from retraced.events import Event, EventName, parse_record
+from retraced.keys import Keys
+from retraced.store.connection import Link
+from retraced.store.reads import eventlog
+from retraced.store.reads.groups import StreamFacts
+from retraced.store.reads.held import Holding, holding_of
+from retraced.store.reads.replies import id_parts, if_group, number, pairs, settled, text, time_ms
+
+_READY_PAGES = 20
+_READY_PAGE = 50
+
+
+class State(StrEnum):
+    """Where a job is; UNKNOWN when everything that could tell is gone."""
+
+    QUEUED = "queued"
+    HELD = "held"
+    DELAYED = "delayed"
+    DEAD = "dead"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    VANISHED = "vanished"
+    PURGED = "purged"
+    UNKNOWN = "unknown"
+
+
+ENDED = frozenset(
+    {State.DEAD, State.DONE, State.CANCELLED, State.VANISHED, State.PURGED, State.UNKNOWN}
+)
+
+_AFTER_EVENT = {
+    EventName.COMPLETED: State.DONE,
+    EventName.CANCELLED: State.CANCELLED,
+    EventName.VANISHED: State.VANISHED,
+    EventName.PURGED: State.PURGED,
+    EventName.DEAD: State.DEAD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One job in one group. Times in Redis ms; counts None when no record tells them.
+
+    `from_record`: the events are the record's, `omitted` of them weren't kept; else they were
+    looked for in `P:events`, `searched` entries of it, with a `gap` in the middle or not.
+    """
+
+    group: str
+    state: State
+    now_ms: int
+    added_ms: int | None
+    events: tuple[Event, ...]
+    from_record: bool
+    omitted: int
+    searched: int
+    gap: bool
+    oldest_event_ms: int | None
+    last_event: bytes
+    attempts: int | None
+    deliveries: int | None
+    lost: int | None
+    crashes: int | None
+    due_ms: int | None
+    reason: str
+    error: str
+    holding: Holding | None
+    unread: bool
+    cancel_requested: bool
+    paused: bool
+    workers: int
+    visibility_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """The replies about one job, before they are understood."""
+
+    now_ms: int
+    record: dict[bytes, bytes]
+    pending: list[Any]
+    in_stream: bool
+    cancelled: bool
+    state: dict[bytes, bytes]
+    workers: int
+
+
+async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story:
+    """The job's story in the group of `keys`; `facts` are those of its stream."""
+    looked = await _look(link, keys, job)
+    events, log = await _events(link, keys, job, looked)
+    unread = _is_unread(keys, job, facts)
+    ended = bool(events) and events[-1].name in _AFTER_EVENT
+    ready = await _on_ready(link, keys, job, looked=looked, ended=ended, unread=unread)
+    pending_ready = await _pending_on_ready(link, keys, ready)
+    holding = await holding_of(link, keys, on_stream=looked.pending, on_ready=pending_ready)
+    record = looked.record
+    unread = unread and looked.in_stream
+    state = _state(looked, events, holding=holding, unread=unread, on_ready=ready is not None)
+    return Story(
+        group=keys.group_name,
+        state=state,
+        now_ms=looked.now_ms,
+        added_ms=added_ms(job, looked.now_ms),
+        events=tuple(events),
+        from_record=bool(record),
+        omitted=max(number(record.get(b"e_count")) - len(events), 0) if record else 0,
+        searched=log.read,
+        gap=log.gap,
+        oldest_event_ms=log.oldest_ms,
+        last_event=log.last,
+        attempts=_count(record, b"attempt"),
+        deliveries=_count(record, b"deliveries"),
+        lost=_count(record, b"lost"),
+        crashes=_count(record, b"crashes"),
+        due_ms=number(record.get(b"due")) or None if state is State.DELAYED else None,
+        reason=text(record.get(b"reason", b"")),
+        error=text(record.get(b"error", b"")),
+        holding=holding,
+        unread=unread,
+        cancel_requested=looked.cancelled,
+        paused=any(name.startswith(b"paused") for name in looked.state),
+        workers=looked.workers,
+        visibility_ms=_count(looked.state, b"visibility_ms"),
+    )
+
+
+async def _look(link: Link, keys: Keys, job: bytes) -> _Looked:
+    now, record, pending, entry, cancelled, state, workers = await link.calls(
+        [
+            ("TIME",),
+            ("HGETALL", keys.job(job)),
+            ("XPENDING", keys.stream, keys.group, job, job, 1),
+            ("XRANGE", keys.stream, job, job),
+            ("SISMEMBER", keys.cancelled, job),
+            ("HGETALL", keys.state),
+            ("ZCARD", keys.workers),
+        ]
+    )
+    return _Looked(
+        now_ms=time_ms(settled(now)),
+        record=pairs(settled(record)),
+        pending=if_group(pending, []),
+        in_stream=bool(settled(entry)),
+        cancelled=bool(settled(cancelled)),
+        state=pairs(settled(state)),
+        workers=number(settled(workers)),
+    )
+
+
+async def _events(
+    link: Link, keys: Keys, job: bytes, looked: _Looked
+) -> tuple[list[Event], eventlog.Search]:
+    """The record's events; without a record, those in `P:events`."""
+    if looked.record:
+        newest = settled(await link.call("XREVRANGE", keys.events, "+", "-", "COUNT", 1))
+        log = eventlog.Search(last=newest[0][0] if newest else b"0-0")
+        return parse_record(looked.record, job), log
+    since_ms = added_ms(job, looked.now_ms)
+    log = await eventlog.search(link, keys, job, since_ms=since_ms)
+    return log.events, log
+
+
+async def _on_ready(
+    link: Link, keys: Keys, job: bytes, *, looked: _Looked, ended: bool, unread: bool
+) -> bytes | None:
+    """The job's entry on the ready stream, by its record, else by a bounded look through it."""
+    if looked.record:
+        return looked.record.get(b"entry") if _waits_on_ready(looked.record) else None
+    if looked.pending or ended or unread:
+        return None
+    return await _searched_ready(link, keys, job)
+
+
+def _waits_on_ready(record: dict[bytes, bytes]) -> bool:
+    return record.get(b"state") not in (b"dead", b"delayed", b"done", b"cancelled", b"vanished")
+
+
+async def _searched_ready(link: Link, keys: Keys, job: bytes) -> bytes | None:
+    """A job that was given back before it had started has an entry there, and no record."""
+    start = b"-"
+    for _ in range(_READY_PAGES):
+        page = settled(await link.call("XRANGE", keys.ready, start, "+", "COUNT", _READY_PAGE))
+        for entry, fields in page:
+            if pairs(fields).get(b"@job") == job:
+                return bytes(entry)
+        if len(page) < _READY_PAGE:
+            return None
+        start = b"(" + page[-1][0]
+    return None
+
+
+async def _pending_on_ready(link: Link, keys: Keys, entry: bytes | None) -> list[Any]:
+    if not entry:
+        return []
+    try:
+        reply = await link.call("XPENDING", keys.ready, keys.group, entry, entry, 1)
+    except GroupMissing:
+        return []
+    return list(reply)
+
+
+def _state(
+    looked: _Looked,
+    events: Sequence[Event],
+    *,
+    holding: Holding | None,
+    unread: bool,
+    on_ready: bool,
+) -> State:
+    if holding is not None:
+        return State.HELD
+    recorded = text(looked.record.get(b"state", b""))
+    if recorded in State._value2member_map_ and recorded != State.HELD:
+        return State(recorded)
+    if unread or on_ready:
+        return State.QUEUED
+    for event in reversed(events):
+        if event.name in _AFTER_EVENT:
+            return _AFTER_EVENT[EventName(event.name)]
+    return State.UNKNOWN
+
+
+def _is_unread(keys: Keys, job: bytes, facts: StreamFacts) -> bool:
+    position = facts.positions.get(keys.group)
+    return position is not None and id_parts(job) > id_parts(position)
+
+
+def _count(fields: dict[bytes, bytes], name: bytes) -> int | None:
+    return number(fields[name]) if name in fields else None
