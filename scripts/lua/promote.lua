@@ -26,34 +26,35 @@ local function kept_body(record)
   return body
 end
 
-local function will_promote(job, record, body, now)
+local function will_promote(job, due, record, body, now)
   local found = redis.call(
-    'HMGET', record.key, 'attempt', 'deliveries', 'lost', 'crashes', 'due', 'begun'
+    'HMGET', record.key, 'attempt', 'deliveries', 'lost', 'crashes', 'begun'
   )
   local counts = {
     attempt = found[1] or '0', deliveries = found[2] or '0',
     lost = found[3] or '0', crashes = found[4] or '0',
   }
-  local due = found[5] or text(now)
   set(record, 'state', 'queued')
   tell('promoted', job, '"due":' .. due, record, now)
-  will_copy(READY, ready_fields(job, counts, due, found[6] == '1'), body, record)
+  will_copy(READY, ready_fields(job, counts, due, found[5] == '1'), body, record)
 end
 
--- Plans the promotion of due jobs; how many, and where they stood.
+-- Plans the promotion of due jobs. Answers where they stood, or nil and an error.
 local function will_promote_due(now)
   local bytes, members = 0, {}
-  local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', text(now), 'LIMIT', 0, ARGV[4])
-  for i, member in ipairs(due) do
-    local job = unpadded(member)
+  local due = redis.call(
+    'ZRANGEBYSCORE', DELAYED, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, ARGV[4]
+  )
+  for i = 1, #due, 2 do
+    local job = unpadded(due[i])
     local record, wrong = open_record(record_key(job))
     if wrong then return nil, wrong end
     local body = kept_body(record)
     bytes = bytes + (body and body.bytes or 0)
     if i > 1 and bytes > tonumber(ARGV[5]) then break end
-    members[i] = member
+    members[#members + 1] = due[i]
     if body then
-      will_promote(job, record, body, now)
+      will_promote(job, text(tonumber(due[i + 1])), record, body, now)
     else
       tell('vanished', job, '', record.exists and record, now)
       if record.exists then will_end(record, job, 'vanished', now) end

@@ -36,7 +36,6 @@ if not keep then
   if body.in_record then
     for name in pairs(SCHEDULE) do record.drops[#record.drops + 1] = 'f:' .. name end
   end
-  -- An entry needs a field of its own to be one.
 end
 set(record, 'state', 'queued', 'begun', '', 'reason', '', 'error', '')
 set_counts(record, counts)
