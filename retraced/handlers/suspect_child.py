@@ -5,6 +5,7 @@ speaks to Redis, and it ends, with all that it started, when its stdin closes.
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -34,7 +35,7 @@ def main() -> None:
     line = control.readline()
     if not line.endswith(b"\n"):
         return  # the parent died before it had said what to do
-    threading.Thread(target=_watch, args=(control,), daemon=True).start()
+    _die_with_parent(control)
     message = json.loads(line)
     sys.path[:] = message["path"]
     try:
@@ -124,12 +125,27 @@ def _own_stdin() -> BinaryIO:
     return os.fdopen(control, "rb")
 
 
+def _die_with_parent(control: BinaryIO) -> None:
+    """End when the parent's pipe closes, and take along what the handler has started."""
+    threading.Thread(target=_watch, args=(control,), daemon=True).start()
+    if sys.platform == "linux" and _leads_group():
+        # The kernel does the same while a handler that never lets go of the GIL stops the thread.
+        fcntl.fcntl(control, fcntl.F_SETOWN, -os.getpid())
+        fcntl.fcntl(control, fcntl.F_SETSIG, signal.SIGKILL)
+        flags = fcntl.fcntl(control, fcntl.F_GETFL)
+        fcntl.fcntl(control, fcntl.F_SETFL, flags | os.O_ASYNC)
+
+
 def _watch(control: BinaryIO) -> None:
-    """End with the parent, and take along what the handler has started."""
     control.read()
-    if os.getpgrp() == os.getpid():
+    if _leads_group():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
+
+
+def _leads_group() -> bool:
+    """False when somebody started it by hand, in the group of his shell."""
+    return os.getpgrp() == os.getpid()
 
 
 if __name__ == "__main__":
