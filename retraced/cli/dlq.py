@@ -139,6 +139,9 @@ JSON, for each job: id, result (requeued, refused, missing), why.
 @click.option("--all", "every", is_flag=True, help="All that are dead now; wants --yes.")
 @click.option("--yes", is_flag=True, help="Agree to --all.")
 @click.option("--keep-schedule", is_flag=True, help="Obey delay, run_at and expires again.")
+@click.option(
+    "--even-invalid", is_flag=True, help="Also what was invalid: the handler has been mended."
+)
 @click.pass_obj
 def requeue(
     session: Session,
@@ -149,6 +152,7 @@ def requeue(
     every: bool,
     yes: bool,
     keep_schedule: bool,
+    even_invalid: bool,
 ) -> None:
     """Put dead letters back into the queue, with a fresh budget of attempts and crashes.
 
@@ -159,23 +163,22 @@ def requeue(
     if bool(jobs) == every:
         raise UsageError("name the jobs to put back, or say --all")
     wanted = [job_id(job) for job in jobs]
+    asked = putback.Asked(person(), keep_schedule=keep_schedule, even_invalid=even_invalid)
 
     async def work(link: Link) -> list[putback.Result]:
         keys, _ = await found_group(link, stream, group)
         if every:
             await _agreed(link, keys, yes)
-            return await putback.everything(link, keys, by=person(), keep_schedule=keep_schedule)
-        return await putback.these(
-            link, keys, wanted, by=person(), keep_schedule=keep_schedule
-        )
+            return await putback.everything(link, keys, asked)
+        return await putback.these(link, keys, wanted, asked)
 
     results = session.run(work)
-    rows = [
-        Row({"id": each.job, "result": each.word, "why": each.why},
-            {"job": each.job, "result": each.word, "why": each.why})
-        for each in results
-    ]
-    show(session, rows, _REQUEUED, empty=f"no dead letters in group {group} of {stream}")
+    rows = []
+    for each in results:
+        said = {"result": each.word, "why": each.why}
+        rows.append(Row({"id": each.job, **said}, {"job": each.job, **said}))
+    nothing = f"no dead letters in group {group} of {stream}"
+    show(session, rows, _REQUEUED, flexible="why", empty=nothing)
     putback.check(results, stream)
 
 
@@ -215,5 +218,3 @@ def _data(letter: DeadLetter) -> dict[str, Any]:
         "died_at": iso(letter.died_ms),
         "died_ms": letter.died_ms,
     }
-
-

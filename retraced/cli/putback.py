@@ -29,27 +29,31 @@ class Result:
         return _WORDS[self.ruling]
 
 
-async def these(
-    link: Link, keys: Keys, jobs: Sequence[bytes], *, by: str, keep_schedule: bool
-) -> list[Result]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and how. `even_invalid`: what made them invalid has been mended."""
+
+    by: str
+    keep_schedule: bool
+    even_invalid: bool
+
+
+async def these(link: Link, keys: Keys, jobs: Sequence[bytes], asked: Asked) -> list[Result]:
     """Puts back the jobs named, in that order; one that can't be doesn't stop the others."""
     results = []
     for job in jobs:
         letter = await dead_letter(link, keys, job)
-        results.append(await _put_back(link, keys, job, letter, by=by, keep=keep_schedule))
+        results.append(await _put_back(link, keys, job, letter, asked=asked))
     return results
 
 
-async def everything(link: Link, keys: Keys, *, by: str, keep_schedule: bool) -> list[Result]:
+async def everything(link: Link, keys: Keys, asked: Asked) -> list[Result]:
     """Puts back what is dead now, newest first, page by page; what dies meanwhile is left."""
     results: list[Result] = []
     before: bytes | None = None
     while True:
         page = await dead_letters(link, keys, limit=_PAGE, before=before)
-        for letter in page:
-            results.append(
-                await _put_back(link, keys, letter.job, letter, by=by, keep=keep_schedule)
-            )
+        results += [await _put_back(link, keys, each.job, each, asked=asked) for each in page]
         if len(page) < _PAGE:
             return results
         before = page[-1].entry
@@ -69,11 +73,12 @@ def check(results: Sequence[Result], stream: str) -> None:
 
 
 async def _put_back(
-    link: Link, keys: Keys, job: bytes, letter: DeadLetter | None, *, by: str, keep: bool
+    link: Link, keys: Keys, job: bytes, letter: DeadLetter | None, *, asked: Asked
 ) -> Result:
-    if letter is not None and letter.reason == "invalid":
+    if letter is not None and letter.reason == "invalid" and not asked.even_invalid:
         return Result(job, Ruling.REFUSED, _still_invalid(letter))
-    verdict = await link.run(requeue(keys, job, by=by, keep_schedule=keep))
+    call = requeue(keys, job, by=asked.by, keep_schedule=asked.keep_schedule)
+    verdict = await link.run(call)
     why = "" if verdict.ruling is Ruling.OK else verdict.reason or _WORDS[verdict.ruling]
     return Result(job, verdict.ruling, why)
 
@@ -81,7 +86,7 @@ async def _put_back(
 def _still_invalid(letter: DeadLetter) -> str:
     return (
         f"it was buried as invalid and would be again: {first_line(letter.error)}. Add it anew, "
-        "mended (`retraced dlq show` prints its fields)"
+        "mended; or say --even-invalid if the handler or --max-payload was what you mended"
     )
 
 

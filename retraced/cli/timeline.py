@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-from retraced.cli.listing import ago, moment, terminal_width, when
+from retraced.cli.listing import ago, iso, moment, terminal_width, when
 from retraced.cli.output import printable
 from retraced.durations import format_ms
 from retraced.events import Event, EventName, describe
-from retraced.store.reads.held import Activity
+from retraced.store.reads.held import Activity, Holding
 from retraced.store.reads.story import State, Story
 
 _CLOCK = "%H:%M:%S"
@@ -51,6 +52,54 @@ def whereabouts(story: Story) -> str:
             return "nothing is left of it"
         case _:
             return story.state.value
+
+
+def as_data(story: Story) -> dict[str, Any]:
+    """The story for programs; see `retraced trace --help` for its keys."""
+    return {
+        "group": story.group,
+        "state": story.state.value,
+        "where": whereabouts(story),
+        "why_more_than_once": again(story) or None,
+        "added_at": iso(story.added_ms),
+        "due_at": iso(story.due_ms),
+        "attempts": story.attempts,
+        "deliveries": story.deliveries,
+        "lost": story.lost,
+        "crashes": story.crashes,
+        "reason": story.reason or None,
+        "error": story.error or None,
+        "held": _holding_data(story.holding),
+        "cancel_requested": story.cancel_requested,
+        "paused": story.paused,
+        "remarks": list(_gaps(story)),
+        "events": [event_data(event) for event in story.events],
+    }
+
+
+def event_data(event: Event) -> dict[str, Any]:
+    """One event for programs: its name, when, who, and its details as they were written."""
+    return {
+        "event": event.name,
+        "at": iso(event.at_ms),
+        "at_ms": event.at_ms,
+        "worker": event.worker or None,
+        "release": event.release or None,
+        **event.details,
+    }
+
+
+def _holding_data(holding: Holding | None) -> dict[str, Any] | None:
+    if holding is None:
+        return None
+    return {
+        "worker": holding.consumer,
+        "on": holding.key,
+        "entry": holding.entry,
+        "idle_ms": holding.idle_ms,
+        "delivery": holding.delivery,
+        "state": holding.activity.value,
+    }
 
 
 def event_lines(event: Event, before_ms: int | None) -> list[str]:
@@ -132,6 +181,9 @@ def _gaps(story: Story) -> Iterator[str]:
 
 
 def _all_gone(story: Story) -> Iterator[str]:
+    if not story.read_past:
+        yield "the group hasn't read so far, and the stream doesn't have it: someone removed it"
+        return
     yield "the group has read past its id and holds nothing of it: it was settled, or removed"
     if story.oldest_event_ms is None:
         yield "the group's events are empty, so how it ended can't be told"

@@ -74,9 +74,7 @@ async def holding_of(
     link: Link, keys: Keys, *, on_stream: list[Any], on_ready: list[Any]
 ) -> Holding | None:
     """The one holding in the two replies to `XPENDING key group id id 1`, if there is one."""
-    found = await _holdings(
-        link, keys, _rows(keys.stream, on_stream), _rows(keys.ready, on_ready)
-    )
+    found = await _holdings(link, keys, _rows(keys.stream, on_stream), _rows(keys.ready, on_ready))
     return found[0] if found else None
 
 

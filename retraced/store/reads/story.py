@@ -54,6 +54,7 @@ class Story:
 
     `from_record`: the events are the record's, `omitted` of them weren't kept; else they were
     looked for in `P:events`, `searched` entries of it, with a `gap` in the middle or not.
+    `read_past`: the group has been given entries behind its id.
     """
 
     group: str
@@ -76,6 +77,8 @@ class Story:
     error: str
     holding: Holding | None
     unread: bool
+    read_past: bool
+    in_stream: bool
     cancel_requested: bool
     paused: bool
     workers: int
@@ -105,7 +108,7 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
     pending_ready = await _pending_on_ready(link, keys, ready)
     holding = await holding_of(link, keys, on_stream=looked.pending, on_ready=pending_ready)
     record = looked.record
-    unread = unread and looked.in_stream
+    read_past, unread = not unread, unread and looked.in_stream
     state = _state(looked, events, holding=holding, unread=unread, on_ready=ready is not None)
     return Story(
         group=keys.group_name,
@@ -128,6 +131,8 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
         error=text(record.get(b"error", b"")),
         holding=holding,
         unread=unread,
+        read_past=read_past,
+        in_stream=looked.in_stream,
         cancel_requested=looked.cancelled,
         paused=any(name.startswith(b"paused") for name in looked.state),
         workers=looked.workers,
@@ -238,3 +243,8 @@ def _is_unread(keys: Keys, job: bytes, facts: StreamFacts) -> bool:
 
 def _count(fields: dict[bytes, bytes], name: bytes) -> int | None:
     return number(fields[name]) if name in fields else None
+
+
+def ends(event: Event) -> bool:
+    """Whether the job has ended with this event (a dead one may be requeued, by a person)."""
+    return event.name in _AFTER_EVENT

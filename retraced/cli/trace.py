@@ -1,0 +1,169 @@
+"""`retraced trace`: the story of one job, for every group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from retraced.cli.listing import ago, for_people, when
+from retraced.cli.lookup import found_group, found_stream, job_id
+from retraced.cli.session import Session
+from retraced.errors import NotFound
+from retraced.keys import Keys
+
+if TYPE_CHECKING:
+    from retraced.events import Event
+    from retraced.store.connection import Link
+    from retraced.store.reads.groups import StreamFacts
+    from retraced.store.reads.story import Story
+
+_POLL_S = 0.5
+
+EXAMPLES = """
+\b
+Examples:
+  retraced trace emails 1795501170340-0
+  retraced trace emails 1795501170340-0 --group mail --follow
+  retraced -o json trace emails 1795501170340-0
+
+\b
+JSON, for each group: id (the job's), stream, group, state (queued, held, delayed, dead, done,
+cancelled, vanished, purged, unknown), where (in words), why_more_than_once, added_at, due_at,
+attempts, deliveries, lost, crashes (null when no record tells), reason, error, held (worker, on,
+entry, idle_ms, delivery, state), cancel_requested, paused, remarks (what isn't known, and why),
+events (each: event, at, at_ms, worker, release, and details such as attempt, wait_ms, run_ms,
+error, due). With --follow then one line for each further event: id, stream, group and these.
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("stream")
+@click.argument("job", metavar="ID")
+@click.option("--group", metavar="G", help="Only in this group.")
+@click.option("--follow", is_flag=True, help="Go on until it has ended in each group.")
+@click.pass_obj
+def trace(session: Session, stream: str, job: str, *, group: str | None, follow: bool) -> None:
+    """Tell the story of the job ID of STREAM: where it is, what happened, what comes next.
+
+    Times are those of Redis, in UTC. What has been trimmed is said to be missing.
+    """
+    wanted = job_id(job)
+
+    async def work(link: Link) -> bool:
+        facts, keys = await _groups(link, stream, wanted, group)
+        stories = await _stories(link, keys, wanted, facts)
+        _print(session, stream, wanted, stories)
+        if follow:
+            await _follow(session, link, keys, wanted, stories)
+        return any(_known(story) for story in stories)
+
+    if not session.run(work):
+        raise NotFound(
+            f"nothing is left of job {job} in {stream!r}: see above what is known. Finished jobs "
+            "that never left the fast path are told from the group's events alone"
+        )
+
+
+async def _groups(
+    link: Link, stream: str, job: bytes, group: str | None
+) -> tuple[StreamFacts, list[Keys]]:
+    """The stream's facts and the groups to ask. Raises NotFound if the job can't be there."""
+    from retraced.store.reads.groups import groups_of
+    from retraced.store.reads.replies import id_parts
+
+    if group is not None:
+        keys, facts = await found_group(link, stream, group)
+        asked = [keys]
+    else:
+        facts = await found_stream(link, stream)
+        ours, _ = await groups_of(link, facts)
+        asked = [Keys.of(stream, name) for name in ours]
+    if facts.exists and id_parts(job) > id_parts(facts.last_id):
+        raise NotFound(
+            f"{stream!r} has never had a job {job.decode()}: its newest is {facts.last_id.decode()}"
+        )
+    if not asked:
+        raise NotFound(
+            f"no group works {stream!r} yet, so no job of it has a story. Start one: "
+            f"`retraced consume {stream} --group G`, or `retraced groups create {stream} --group G`"
+        )
+    return facts, asked
+
+
+async def _stories(link: Link, keys: Sequence[Keys], job: bytes, facts: StreamFacts) -> list[Story]:
+    from retraced.store.reads.story import story
+
+    return [await story(link, each, job, facts) for each in keys]
+
+
+def _known(story: Story) -> bool:
+    return bool(story.events) or story.state.value != "unknown"
+
+
+def _print(session: Session, stream: str, job: bytes, stories: Sequence[Story]) -> None:
+    from retraced.cli import timeline
+
+    if not for_people(session):
+        rows = [{"id": job, "stream": stream, **timeline.as_data(story)} for story in stories]
+        session.emit(rows, ["id"])
+        return
+    click.echo(_heading(stream, job, stories[0]))
+    for story in stories:
+        click.echo()
+        for line in timeline.lines(story):
+            click.echo(line)
+
+
+def _heading(stream: str, job: bytes, story: Story) -> str:
+    told = f"job {job.decode()} of {stream}"
+    if story.added_ms is None:
+        return told
+    return f"{told}, added {when(story.added_ms)} UTC ({ago(story.now_ms - story.added_ms)})"
+
+
+async def _follow(
+    session: Session, link: Link, keys: Sequence[Keys], job: bytes, stories: Sequence[Story]
+) -> None:
+    """Prints further events as they come, until the job has ended in each group."""
+    from retraced.store.reads.eventlog import following
+    from retraced.store.reads.story import ENDED, ends
+
+    places = {each.group: story.last_event for each, story in zip(keys, stories, strict=True)}
+    before = {each.group: _latest(story) for each, story in zip(keys, stories, strict=True)}
+    live = {
+        each.group: each
+        for each, story in zip(keys, stories, strict=True)
+        if story.state not in ENDED
+    }
+    while live:
+        await asyncio.sleep(_POLL_S)
+        for group, each in list(live.items()):
+            events, places[group] = await following(link, each, job, places[group])
+            for event in events:
+                _print_event(session, each, event, before[group])
+                before[group] = event.at_ms
+                if ends(event):
+                    live.pop(group, None)
+
+
+def _latest(story: Story) -> int | None:
+    return story.events[-1].at_ms if story.events else story.added_ms
+
+
+def _print_event(session: Session, keys: Keys, event: Event, before_ms: int | None) -> None:
+    from retraced.cli import timeline
+
+    if for_people(session):
+        for line in timeline.event_lines(event, before_ms):
+            click.echo(f"{keys.group_name:<10}{line}")
+        return
+    row: dict[str, Any] = {
+        "id": event.job,
+        "stream": keys.stream_name,
+        "group": keys.group_name,
+        **timeline.event_data(event),
+    }
+    session.emit([row], ["id"])
