@@ -85,8 +85,12 @@ class Session:
         )
 
     def _found(self) -> str:
-        from retraced.embedded import answers
+        from retraced.embedded import answers, status
 
+        # One that runs in this very directory was meant, and may be what answers on 6379: joined,
+        # it stays as long as this process does.
+        if status(Path(config.DATA_DIRECTORY))[0] is not None:
+            return "embedded://"
         if answers(config.LOCAL_HOST, config.LOCAL_PORT):
             return config.LOCAL_URL
         if any(stream.isatty() for stream in (sys.stdin, sys.stderr)):

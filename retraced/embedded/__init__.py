@@ -82,7 +82,7 @@ def start(directory: Path, *, port: int | None = None) -> tuple[EmbeddedServer, 
 def status(directory: Path) -> tuple[EmbeddedServer | None, bool]:
     """The server of `directory` if one runs, and whether any process has joined it."""
     place = Place(directory.absolute())
-    if not place.note.exists():
+    if not place.has_note():
         return None, False
     with place.turn():
         return place.running(), place.used()
@@ -91,7 +91,7 @@ def status(directory: Path) -> tuple[EmbeddedServer | None, bool]:
 def stop(directory: Path) -> EmbeddedServer | None:
     """Ends the server of `directory` by SIGTERM and waits for it; None if none ran."""
     place = Place(directory.absolute())
-    if not place.note.exists():
+    if not place.has_note():
         return None
     with place.turn():
         server = place.running()

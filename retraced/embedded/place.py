@@ -54,11 +54,15 @@ class Place:
             with (place.directory / "turn.lock").open("ab"):
                 pass  # it can be written here
         except OSError as error:
-            raise ConfigError(
-                f"the embedded server can't keep its data in {_short(directory)}: "
-                f"{error.strerror or error}. Name another directory with --url embedded://DIR."
-            ) from error
+            raise _unusable(directory, error) from error
         return place
+
+    def has_note(self) -> bool:
+        """Whether a server has run here and didn't end in order, or still runs."""
+        try:
+            return self.note.exists()
+        except OSError:
+            return False
 
     @property
     def users(self) -> Path:
@@ -80,7 +84,11 @@ class Place:
     def turn(self) -> Iterator[None]:
         """Starting, stopping, joining and leaving happen one at a time. Raises Unavailable."""
         lock = FileLock(self.directory / "turn.lock")
-        if not lock.acquire(timeout_s=_TURN_S):
+        try:
+            ours = lock.acquire(timeout_s=_TURN_S)
+        except OSError as error:
+            raise _unusable(self.directory, error) from error
+        if not ours:
             raise Unavailable(
                 f"another process has been starting or stopping the embedded server in "
                 f"{self.directory} for {_TURN_S:.0f} s; see {self.log}"
@@ -138,6 +146,13 @@ class Place:
             if lines:
                 return "\n".join(lines[-5:])
         return "(nothing)"
+
+
+def _unusable(directory: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"the embedded server can't keep its data in {_short(directory)}: "
+        f"{error.strerror or error}. Name another directory with --url embedded://DIR."
+    )
 
 
 def _short(path: Path) -> str:

@@ -79,6 +79,14 @@ def test_a_command_says_which_embedded_server_it_used_and_leaves_the_data(
         assert ask(stay.server.port, b"XLEN emails") == b":2\r\n"
 
 
+def test_a_server_that_runs_in_this_directory_is_the_one_that_is_meant(terminal: Terminal) -> None:
+    port = free_port()
+    with embedded.join(terminal.directory / ".retraced", port=port):
+        added = terminal.run("add", "emails", "to=ada")
+        assert f"joined the embedded server at redis://127.0.0.1:{port}" in added.stderr
+        assert ask(port, b"XLEN emails") == b":1\r\n"
+
+
 def test_without_a_terminal_and_a_server_the_error_names_the_remedies(terminal: Terminal) -> None:
     if embedded.answers("127.0.0.1", 6379):
         pytest.skip("a Redis answers on port 6379 of this machine, and it would be used")
