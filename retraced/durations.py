@@ -25,6 +25,7 @@ _TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
     r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
 )
+_TEN_YEARS = timedelta(milliseconds=TEN_YEARS_MS)
 _UNIX_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DIGITS_THAT_FIT = 17
 
@@ -57,7 +58,7 @@ def parse_time_ms(text: str, *, field: str) -> int:
     if match is None:
         raise InvalidEntry(field, f"{quoted(text)} isn't a time; {TIME_REMEDY}")
     try:
-        return max(_match_ms(match), 0)
+        return min(max(_match_ms(match), 0), LAST_TIME_MS)
     except ValueError as error:
         raise InvalidEntry(field, f"{quoted(text)} isn't a time: {error}; {TIME_REMEDY}") from None
 
@@ -71,7 +72,7 @@ def duration_ms(value: timedelta | str, *, name: str) -> int:
     if isinstance(value, timedelta):
         if value < timedelta(0):
             raise ValueError(f"{name} is negative ({value}); a duration is zero or more")
-        return min(-(-value // timedelta(milliseconds=1)), TEN_YEARS_MS)
+        return -(-min(value, _TEN_YEARS) // timedelta(milliseconds=1))
     if not isinstance(value, str):
         raise TypeError(
             f"{name} is {quoted(repr(value))}, a {type(value).__name__}: give a timedelta, such "

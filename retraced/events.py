@@ -107,7 +107,7 @@ def describe(event: Event) -> str:
     if isinstance(due, int) and event.name not in _ALREADY_DUE:
         line += f"; due in {format_ms(max(due - event.at_ms, 0))}"
     if details.get("counted_from"):
-        line += f"; durations counted from the {details['counted_from']}: its id is no clock time"
+        line += f"; counted from its {details['counted_from']}, as its id is no clock time"
     if details.get("duplicates"):
         line += f"; given more than once, the last one counted: {details['duplicates']}"
     return line

@@ -118,13 +118,13 @@ def decode(
         entry.duplicates = _duplicates(fields[::2])
     if type_field is not None and (raw := named.get(type_field.encode())) is not None:
         entry.type = _type(raw, type_field)
-    _check_size(entry, max_payload)
     if type_field == "type":
         _read(entry, _READERS)
     else:
         own_type = frozenset() if type_field is None else frozenset({type_field.encode()})
         entry.reserved = TRACE_FIELDS | {b"payload"} | own_type
         _read(entry, _TRACE_READERS)
+    _check_size(entry, max_payload)
     return entry
 
 
@@ -173,7 +173,8 @@ def _check_size(entry: Entry, max_payload: int) -> None:
     if entry.payload is not None:
         size = len(entry.payload)
     else:
-        size = sum(len(name) + len(value) for name, value in entry.fields.items())
+        own = entry.fields.keys() - entry.reserved
+        size = sum(len(name) + len(entry.fields[name]) for name in own)
     if size > max_payload:
         raise _too_large(size, max_payload)
 
@@ -255,4 +256,5 @@ def _duplicates(names: Sequence[bytes]) -> tuple[str, ...]:
 
 def _shown_name(name: bytes) -> str:
     text = name.decode("utf-8", "backslashreplace")
-    return text if len(text) <= LONGEST_NAME_SHOWN and text.isprintable() else quoted(name)
+    plain = 0 < len(text) <= LONGEST_NAME_SHOWN and text.isprintable()
+    return text if plain else quoted(name)
