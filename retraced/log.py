@@ -15,6 +15,8 @@ import orjson
 Level = Literal["debug", "info", "warning", "error"]
 _RANK: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
+_SHOWN = {"debug": "DEBUG", "info": "INFO ", "warning": "WARN ", "error": "ERROR"}
+
 
 class Log:
     """Writes lines to `stream`. `once` and `over` report a lasting trouble once, and its end."""
@@ -86,7 +88,7 @@ def _text_line(now: datetime, level: str, event: str, fields: dict[str, object])
         f"{name}={_quoted(value)}" for name, value in fields.items() if value not in ("", None)
     ]
     return " ".join(
-        [f"{now:%H:%M:%S}.{now.microsecond // 1000:03}", level[:4].upper(), event, *words]
+        [f"{now:%H:%M:%S}.{now.microsecond // 1000:03}", _SHOWN[level], event, *words]
     )
 
 
@@ -95,4 +97,6 @@ def _quoted(value: object) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode()
         for char in str(value).encode("utf-8", "backslashreplace").decode()
     )
-    return f'"{text}"' if " " in text or '"' in text or not text else text
+    if text and not any(char in ' "=' for char in text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

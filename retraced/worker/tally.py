@@ -44,7 +44,7 @@ def log_settlement(log: Log, delivery: Delivery, settlement: Settlement) -> None
             if log.verbose:
                 log.debug("completed", **names(delivery), run_ms=delivery.run_ms)
         case Delay():
-            quiet = settlement.reason == "delay"
+            quiet = settlement.reason == "scheduled"
             write = log.debug if quiet else log.warning
             write(
                 str(settlement.event),
