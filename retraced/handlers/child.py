@@ -174,6 +174,15 @@ class Child:
         """Its return code, negative for a signal; grandchildren aren't waited for."""
         return await self._process.wait()
 
+    async def left(self, within_s: float) -> bool:
+        """Whether it ends by itself within this time."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._process.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def end(self, grace_s: float) -> bool:
         """SIGTERM to the whole process group, after `grace_s` SIGKILL. Whether it has gone.
 
@@ -188,8 +197,9 @@ class Child:
         if gone:
             return True
         self._signal(signal.SIGKILL)
-        # A process that SIGKILL can't end hangs in the kernel; the job doesn't have to.
-        return await self._gone(max(grace_s, 1.0))
+        # Its other members may stay as zombies until someone reaps them. A leader that SIGKILL
+        # can't end hangs in the kernel; the job doesn't have to.
+        return await self.left(max(grace_s, 1.0))
 
     def close(self) -> None:
         """Close the pipes, after taking what is left in them."""

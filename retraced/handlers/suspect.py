@@ -75,7 +75,8 @@ class SuspectRunner:
             return Interrupted()  # no process or file descriptor left: not the job's doing
         try:
             outcome = await self._outcome(child, answers, timeout_ms)
-            await self._left(child)
+            if not await child.left(self._grace_s):
+                await child.end(0)
         except BaseException:
             await child.end(self._grace_s)
             raise
@@ -126,14 +127,6 @@ class SuspectRunner:
             raise ConfigError(f"in the child process for a suspect: {message['unusable']}")
         return _OUTCOMES[message["outcome"]](**message["values"])
 
-    async def _left(self, child: Child) -> None:
-        """Let it go in its own time, which after its last word should be none."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._grace_s):
-                await child.wait()
-                return
-        await child.end(0)
-
     def _message(self, job: Job, entry: Entry) -> bytes:
         """All that the child has to know, as one line."""
         flat = (part for field in entry.fields.items() for part in field)
@@ -167,7 +160,8 @@ class _Answers:
     def _add(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._take(json.loads(line))
+            with suppress(ValueError):  # not the child's word, but a handler's on the wrong pipe
+                self._take(json.loads(line))
 
     def _take(self, message: Mapping[str, Any]) -> None:
         if not self.ready.done():
