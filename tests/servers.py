@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +149,11 @@ class ContainerServer(Server):
         if self._container is None:
             from testcontainers.core.container import DockerContainer
 
+            # Only on loopback; its own type knows port numbers alone.
+            ports: dict[Any, Any] = {"6379/tcp": ("127.0.0.1", self.port)}
             container = DockerContainer(self.name).with_command([*_FLAGS])
-            container.ports["6379/tcp"] = ("127.0.0.1", self.port)
-            container.start()
-            self._container = container
+            container.ports.update(ports)
+            self._container = container.start()
         else:
             self._wrapped().start()
         self._wait()
@@ -232,34 +234,35 @@ def choose(wanted: str | None, *, ci: bool) -> Choice:
 
 def missing(images: Sequence[str]) -> str | None:
     """What keeps containers of these images from running; None if nothing does."""
-    import docker
-    from docker.errors import DockerException
     from testcontainers.core.config import testcontainers_config
 
+    docker = _docker()
     try:
         client = docker.from_env(timeout=20)
         client.ping()
-    except (DockerException, OSError):
+    except (docker.errors.DockerException, OSError):
         return "no Docker answers"
     lacking = [image for image in images if not _can_be_had(client, image)]
     if not testcontainers_config.ryuk_disabled:
         # The fixtures remove their containers; the reaper only helps when pytest itself is killed.
-        testcontainers_config.ryuk_disabled = not _can_be_had(
-            client, testcontainers_config.ryuk_image
-        )
+        reaper = testcontainers_config.ryuk_image
+        testcontainers_config.ryuk_disabled = not _can_be_had(client, reaper)
     client.close()
     return f"Docker answers, but {', '.join(lacking)} can't be had" if lacking else None
 
 
-def _can_be_had(client: Any, image: str) -> bool:
-    from docker.errors import DockerException, ImageNotFound
+def _docker() -> Any:
+    return import_module("docker")  # by name: type checkers take our folder docker/ for it
 
+
+def _can_be_had(client: Any, image: str) -> bool:
+    errors = _docker().errors
     try:
         try:
             client.images.get(image)
-        except ImageNotFound:
+        except errors.ImageNotFound:
             client.images.pull(image)
-    except (DockerException, OSError):
+    except (errors.DockerException, OSError):
         return False
     return True
 
