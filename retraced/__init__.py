@@ -49,17 +49,17 @@ __all__ = [
 
 _HOMES = {"App": "app", "AsyncClient": "client", "Client": "client", "Job": "job"}
 
+if not TYPE_CHECKING:  # type checkers take the imports above, and report what isn't there
 
-def __getattr__(name: str) -> object:
-    """Import an exported name at its first use, so that `import retraced` costs nothing."""
-    if name not in __all__:
-        raise AttributeError(f"module 'retraced' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    def __getattr__(name: str) -> object:
+        """Import an exported name at its first use, so that `import retraced` costs nothing."""
+        if name not in __all__:
+            raise AttributeError(f"module 'retraced' has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415
 
-    value: object = getattr(import_module(f"retraced.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
+        value = getattr(import_module(f"retraced.{_HOMES.get(name, 'errors')}"), name)
+        globals()[name] = value
+        return value
 
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    def __dir__() -> list[str]:
+        return sorted(__all__)
