@@ -55,7 +55,7 @@ local function will_promote_due(now)
     members[#members + 1] = due[i]
     if body then
       will_promote(job, text(tonumber(due[i + 1])), record, body, now)
-    else
+    elseif record.state ~= 'queued' then -- else an earlier call failed before its last write
       tell('vanished', job, '', record.exists and record, now)
       if record.exists then will_end(record, job, 'vanished', now) end
     end

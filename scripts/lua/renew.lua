@@ -70,8 +70,8 @@ for source, claim in pairs(claims) do
     end
   end
   will_publish(now)
-  will_each({'XACK', source == 's' and S or READY, GROUP}, gone)
   will_each({'SREM', CANCELLED}, jobs)
+  will_each({'XACK', source == 's' and S or READY, GROUP}, gone)
 end
 commit()
 local exceptions = {}

@@ -30,6 +30,7 @@ class Board:
         self.raw = raw
         self.keys = Keys.of(stream, group)
         self.author = Author(consumer, b"r1")
+        self.page = PAGE
 
     def other(self, consumer: bytes) -> Board:
         """Another worker of the same group."""
@@ -111,24 +112,24 @@ class Board:
 
     def complete(self, *held: Held) -> Call[list[writes.Answer]]:
         done = [Done(each, attempt=1, wait_ms=3, run_ms=5) for each in held]
-        return writes.complete(self.keys, self.author, done, page=PAGE)
+        return writes.complete(self.keys, self.author, done, page=self.page)
 
     def drop(self, *held: Held) -> Call[list[writes.Answer]]:
         dropped = [Dropped(each, "ada") for each in held]
-        return writes.drop(self.keys, self.author, dropped, page=PAGE)
+        return writes.drop(self.keys, self.author, dropped, page=self.page)
 
     def delay(self, moves: Sequence[Move], **options: int) -> Call[list[writes.Moved]]:
-        return writes.delay(self.keys, self.author, moves, page=PAGE, **options)
+        return writes.delay(self.keys, self.author, moves, page=self.page, **options)
 
     def bury(self, burials: Sequence[Burial], **options: int) -> Call[list[writes.Answer]]:
-        return writes.bury(self.keys, self.author, burials, page=PAGE, **options)
+        return writes.bury(self.keys, self.author, burials, page=self.page, **options)
 
     def release(self, releases: Sequence[Releasing], **options: int) -> Call[list[writes.Answer]]:
-        return writes.release(self.keys, self.author, releases, page=PAGE, **options)
+        return writes.release(self.keys, self.author, releases, page=self.page, **options)
 
     def renew(self, *held: Held) -> Call[list[writes.Answer]]:
         return writes.renew(
-            self.keys, self.author, held, page=PAGE, beat=BEAT, visibility_ms=30_000
+            self.keys, self.author, held, page=self.page, beat=BEAT, visibility_ms=30_000
         )
 
     def promote(self, **options: Any) -> Call[writes.Promotion]:

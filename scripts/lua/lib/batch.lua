@@ -70,8 +70,8 @@ local function will_finish(items, now)
   end
   will_publish(now)
   local low, high = stream_ids[1] or '', stream_ids[#stream_ids] or ''
-  will_ack(stream_ids, ready_ids, (split(low)), (split(high)))
   will_each({'SREM', CANCELLED}, cancelled)
+  will_ack(stream_ids, ready_ids, (split(low)), (split(high)))
 end
 
 local function answers(items)

@@ -28,13 +28,13 @@ end
 -- Puts the fields into the record, unless they are there.
 local function keep_body(record, body)
   if body.in_record then return end
-  local fields = body.fields
+  local fields, kept = body.fields, record.body
   for i = 1, #fields, 2 do
     local name = fields[i]
     if string.byte(name) == 64 then name = string.sub(name, 2) end
-    set(record, 'f:' .. name, fields[i + 1])
+    kept[i], kept[i + 1] = 'f:' .. name, fields[i + 1]
   end
-  set(record, 'fields', #fields / 2)
+  kept[#kept + 1], kept[#kept + 2] = 'fields', #fields / 2
 end
 
 -- Fields of an entry for `ready` or `dlq`: ours first, then the job's own or where they are.
@@ -49,11 +49,14 @@ local function entry_fields(ours, body)
   return fields
 end
 
--- A record keeps the fields of a long entry, and of no other once the job has left `delayed`.
+-- The body is where it belongs before the copy is made, and the record says so after it. A record
+-- keeps the fields of a long entry, and of no other once the job has left `delayed`.
 local function will_copy(key, ours, body, record)
   if body.long then keep_body(record, body) else drop_body(record) end
-  if record.exists or #record.sets > 0 then will_record(record) else record = nil end
-  will_add(key, entry_fields(ours, body), record)
+  local recorded = record.exists or #record.sets > 0
+  will_keep_body(record)
+  will_add(key, entry_fields(ours, body), recorded and record)
+  if recorded then will_set(record) end
 end
 
 -- Ours, for `ready`. The due time only if it has been obeyed.

@@ -20,7 +20,7 @@ end
 -- Plans an XADD of fields to `key`; the new entry's id goes into the record, if there is one.
 local function will_add(key, fields, record)
   local command = will('XADD', key, '*', unpack(fields))
-  command.entry_of = record and record.key
+  command.entry_of = record and record.key or nil
 end
 
 local function commit()

@@ -12,6 +12,7 @@ local function open_record(key)
     fields = tonumber(found[2] or 0),
     state = found[3],
     entry = found[4],
+    body = {},
     sets = {},
     drops = {},
   }
@@ -37,9 +38,18 @@ local function drop_body(record)
   record.drops[#record.drops + 1] = 'fields'
 end
 
-local function will_record(record)
+local function will_keep_body(record)
+  will_each({'HSET', record.key}, record.body)
+end
+
+local function will_set(record)
   will_each({'HSET', record.key}, record.sets)
   will_each({'HDEL', record.key}, record.drops)
+end
+
+local function will_record(record)
+  will_keep_body(record)
+  will_set(record)
 end
 
 -- Plans the end of a job: what is left is its story, until the sweep removes that too.

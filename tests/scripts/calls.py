@@ -1,0 +1,172 @@
+"""Every script once, with work to do: what the tests that hold for all scripts run through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from retraced.store import writes
+from retraced.store.scripts import Call
+from retraced.store.writes import Source
+from tests.scripts.board import Board
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call on a board that is ready for it; `job` is what it moves, `then` where it must be."""
+
+    call: Call[Any]
+    job: bytes = b""
+    then: tuple[str, ...] = ()
+
+
+def complete(board: Board) -> Prepared:
+    held = board.held_again()
+    return Prepared(board.complete(held), held.job)
+
+
+def complete_first(board: Board) -> Prepared:
+    held = board.held()
+    return Prepared(board.complete(held), held.job)
+
+
+def drop(board: Board) -> Prepared:
+    held = board.held_again()
+    return Prepared(board.drop(held), held.job)
+
+
+def delay(board: Board) -> Prepared:
+    held = board.held()
+    return Prepared(board.delay([board.move(held)]), held.job, ("delayed",))
+
+
+def delay_again(board: Board) -> Prepared:
+    held = board.held_again()
+    return Prepared(board.delay([board.move(held)]), held.job, ("delayed",))
+
+
+def delay_due(board: Board) -> Prepared:
+    held = board.held()
+    return Prepared(board.delay([board.move(held, after_ms=0)]), held.job, ("ready",))
+
+
+def bury(board: Board) -> Prepared:
+    held = board.held()
+    return Prepared(board.bury([board.burial(held)]), held.job, ("dead",))
+
+
+def bury_again(board: Board) -> Prepared:
+    held = board.held_again()
+    return Prepared(board.bury([board.burial(held)]), held.job, ("dead",))
+
+
+def release(board: Board) -> Prepared:
+    held = board.held()
+    return Prepared(board.release([board.releasing(held)]), held.job, ("ready",))
+
+
+def release_begun(board: Board) -> Prepared:
+    held = board.held()
+    return Prepared(board.release([board.releasing(held, begun=True)]), held.job, ("ready",))
+
+
+def renew(board: Board) -> Prepared:
+    first, again = board.held(), board.held_again()
+    return Prepared(board.renew(first, again), first.job, ("held",))
+
+
+def promote(board: Board) -> Prepared:
+    job = board.delayed()
+    board.due_now(job)
+    return Prepared(board.promote(hungry=True), job, ("ready",))
+
+
+def reclaim(board: Board) -> Prepared:
+    held, again = board.held(), board.held_again()
+    board.silence(held, again)
+    board.ticking()
+    return Prepared(board.other(b"w2").reclaim(), held.job, ("held",))
+
+
+def reclaim_to_bury(board: Board) -> Prepared:
+    held = board.held()
+    board.silence(held)
+    board.ticking()
+    return Prepared(board.other(b"w2").reclaim(lost_ceiling=1), held.job, ("dead",))
+
+
+def cancel(board: Board) -> Prepared:
+    job = board.delayed()
+    return Prepared(writes.cancel(board.keys, job, by="ada"))
+
+
+def cancel_held(board: Board) -> Prepared:
+    job = board.held().job
+    return Prepared(writes.cancel(board.keys, job, by="ada"), job, ("held",))
+
+
+def requeue(board: Board) -> Prepared:
+    job = board.dead()
+    return Prepared(writes.requeue(board.keys, job, by="ada"), job, ("ready",))
+
+
+def purge(board: Board) -> Prepared:
+    return Prepared(writes.purge(board.keys, board.dead(), by="ada"))
+
+
+def join(board: Board) -> Prepared:
+    job = board.delayed()
+    board.raw.delete(board.keys.state)
+    for source in Source:
+        board.raw.xgroup_destroy(board.key(source), board.keys.group_name)
+    return Prepared(writes.join(board.keys), job, ("delayed",))
+
+
+def reap(board: Board) -> Prepared:
+    held = board.held()
+    board.run(board.complete(held))
+    return Prepared(writes.leave(board.keys, b"w1"))
+
+
+def sweep(board: Board) -> Prepared:
+    board.run(board.complete(board.held_again()))
+    return Prepared(writes.sweep(board.keys, finished_ttl_ms=-1, events_bytes=1))
+
+
+def drained(board: Board) -> Prepared:
+    return Prepared(writes.drained(board.keys))
+
+
+def set_facts(board: Board) -> Prepared:
+    return Prepared(writes.set_facts(board.keys, {"max_attempts": 3, "backoff": ""}))
+
+
+def pause(board: Board) -> Prepared:
+    return Prepared(writes.pause(board.keys, by="ada"))
+
+
+def resume(board: Board) -> Prepared:
+    board.run(writes.pause(board.keys, by="ada"))
+    return Prepared(writes.resume(board.keys, by="ada"))
+
+
+def disband(board: Board) -> Prepared:
+    board.delayed()
+    return Prepared(writes.disband(board.keys))
+
+
+SETTLING = {
+    made.__name__: made
+    for made in (
+        complete, complete_first, drop, delay, delay_again, delay_due, bury, bury_again, release,
+        release_begun, renew,
+    )
+}  # fmt: skip
+MOVING = SETTLING | {made.__name__: made for made in (promote, reclaim, reclaim_to_bury, requeue)}
+ALL: dict[str, Callable[[Board], Prepared]] = MOVING | {
+    made.__name__: made
+    for made in (
+        cancel, cancel_held, purge, join, reap, sweep, drained, set_facts, pause, resume, disband,
+    )
+}  # fmt: skip
