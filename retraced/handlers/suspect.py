@@ -160,7 +160,9 @@ class _Answers:
     def _add(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            with suppress(ValueError):  # not the child's word, but a handler's on the wrong pipe
+            with suppress(
+                ValueError, TypeError
+            ):  # not the child's word, but a handler's on the wrong pipe
                 self._take(json.loads(line))
 
     def _take(self, message: Mapping[str, Any]) -> None:

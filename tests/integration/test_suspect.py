@@ -47,6 +47,9 @@ class App:
 
 app = App()
 
+unfit = Registry()
+unfit.add("number", lambda raw: None).function.__annotations__["raw"] = bytes
+
 def handler(function):
     app.registry.add(None, function)
     return function
@@ -322,8 +325,7 @@ async def test_a_cancelled_run_ends_the_child_and_stays_cancelled(
         ("app = 5", "that is a int, not an App"),
         ("import os; os._exit(9)", "ended while it imported other:app: exit code 9"),
         (
-            "from suspicious import Registry\ndef number(raw: bytes): ...\n"
-            "app = Registry()\napp.add(None, number)",
+            "from suspicious import unfit as app",
             "handler 'number': parameter 'raw'",
         ),
     ],
@@ -377,7 +379,7 @@ async def test_several_suspects_run_side_by_side(module: str) -> None:
     outcomes = await asyncio.gather(
         run(module, "number", n=5), run(module, "leave", code=1), run(module, "number_async", n=5)
     )
-    assert outcomes == [Succeeded(), Crashed("exit code 1"), Succeeded()]
+    assert list(outcomes) == [Succeeded(), Crashed("exit code 1"), Succeeded()]
 
 
 async def test_a_python_that_cannot_start_is_a_matter_of_configuration(module: str) -> None:
