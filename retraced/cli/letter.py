@@ -23,7 +23,7 @@ def letter_lines(
     yield f"reason     {printable(letter.reason)}"
     for place, line in enumerate(letter.error.rstrip().splitlines()):
         yield from _wrapped("error      " if place == 0 else " " * 11, printable(line))
-    yield f"fields     {len(fields):,}, as they were added:"
+    yield f"fields     {len(fields):,}, its own, as they were added:"
     for name, value in fields[:_MOST_FIELDS]:
         shown = shortened(printable(value), _MOST_SHOWN)
         yield from _wrapped(f"  {printable(name)} = ", shown)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retraced.cli.listing import first_line
+from retraced.cli.summary import plural
 from retraced.errors import NotFound, Refused
 from retraced.keys import Keys
 from retraced.store.connection import Link
@@ -64,10 +65,10 @@ def check(results: Sequence[Result], stream: str) -> None:
     missing = [each for each in results if each.ruling is Ruling.MISSING]
     refused = [each for each in results if each.ruling is Ruling.REFUSED]
     if refused:
-        raise Refused(f"{_counted(refused, results)} refused. First {_first(refused)}")
+        raise Refused(f"{_counted(refused, results)} refused, first {_first(refused)}")
     if missing:
         raise NotFound(
-            f"{_counted(missing, results)} found among the dead letters. First {_first(missing)}; "
+            f"{_counted(missing, results)} not found, first {_first(missing)}; "
             f"`retraced trace {stream} ID` tells where a job is"
         )
 
@@ -91,11 +92,7 @@ def _still_invalid(letter: DeadLetter) -> str:
 
 
 def _counted(some: Sequence[Result], results: Sequence[Result]) -> str:
-    verb = "wasn't" if some[0].ruling is Ruling.MISSING else "was"
-    if len(results) == 1:
-        return f"the job {verb}"
-    plural_verb = "weren't" if some[0].ruling is Ruling.MISSING else "were"
-    return f"{len(some):,} of {len(results):,} jobs {plural_verb}"
+    return f"{len(some):,} of {plural(len(results), 'job')}"
 
 
 def _first(some: Sequence[Result]) -> str:

@@ -31,8 +31,9 @@ _WHY: tuple[tuple[EventName, str, str], ...] = (
 
 def lines(story: Story) -> list[str]:
     """The whole story of one group, for a terminal."""
-    told = [f"group {story.group}: {whereabouts(story)}"]
-    told += [f"  {sentence}" for sentence in _remarks(story)]
+    told = _paragraph(f"group {story.group}: {whereabouts(story)}", indent=0)
+    for sentence in _remarks(story):
+        told += _paragraph(sentence, indent=_MARGIN)
     told += _timeline(story)
     return told
 
@@ -51,7 +52,7 @@ def whereabouts(story: Story) -> str:
         case State.UNKNOWN:
             return "nothing is left of it"
         case _:
-            return story.state.value
+            return story.state.value + _after_all(story)
 
 
 def as_data(story: Story) -> dict[str, Any]:
@@ -102,10 +103,10 @@ def _holding_data(holding: Holding | None) -> dict[str, Any] | None:
     }
 
 
-def event_lines(event: Event, before_ms: int | None) -> list[str]:
+def event_lines(event: Event, before_ms: int | None, *, label: str = "") -> list[str]:
     """One event of the timeline: its time, how long after the one before, what happened."""
     wait = "" if before_ms is None else "+" + format_ms(max(event.at_ms - before_ms, 0))
-    return _line(event.at_ms, wait, printable(describe(event)))
+    return _line(event.at_ms, wait, label + printable(describe(event)))
 
 
 def _queued(story: Story) -> str:
@@ -129,6 +130,12 @@ def _held(story: Story) -> str:
     return told
 
 
+def _after_all(story: Story) -> str:
+    if story.added_ms is None or not story.events:
+        return ""
+    return f", {format_ms(max(story.events[-1].at_ms - story.added_ms, 0))} after it was added"
+
+
 def _lease_ended(story: Story) -> bool:
     if story.holding is None or story.visibility_ms is None:
         return False
@@ -149,21 +156,21 @@ def _remarks(story: Story) -> Iterator[str]:
     if story.cancel_requested:
         yield "a cancel was asked for; it ends at its next step"
     if why := again(story):
-        yield why
-    if story.added_ms is None:
+        yield f"why more than once: {why}"
+    if story.added_ms is None and story.events:
         yield "its id isn't a clock time: durations counted from its first delivery"
     yield from _gaps(story)
 
 
 def again(story: Story) -> str:
-    """Why the job was handed out more than once; empty if it wasn't."""
+    """What made the job be handed out more than once; empty if it wasn't."""
     counted = Counter(event.name for event in story.events)
     reasons = [
         one if counted[name] == 1 else many.format(counted[name])
         for name, one, many in _WHY
         if counted[name]
     ]
-    return f"why more than once: {', '.join(reasons)}" if reasons else ""
+    return ", ".join(reasons)
 
 
 def _gaps(story: Story) -> Iterator[str]:
@@ -182,18 +189,21 @@ def _gaps(story: Story) -> Iterator[str]:
 
 def _all_gone(story: Story) -> Iterator[str]:
     if not story.read_past:
-        yield "the group hasn't read so far, and the stream doesn't have it: someone removed it"
+        yield (
+            "the stream doesn't have it, and the group hasn't read so far: it was never added, "
+            "or someone removed it"
+        )
         return
     yield "the group has read past its id and holds nothing of it: it was settled, or removed"
     if story.oldest_event_ms is None:
-        yield "the group's events are empty, so how it ended can't be told"
+        yield "the group has no events, so how it ended can't be told"
     elif story.added_ms is not None and story.oldest_event_ms > story.added_ms:
         yield (
             f"the group's events before {when(story.oldest_event_ms)} UTC have been trimmed, "
             "its own among them"
         )
     else:
-        yield f"none of the {story.searched:,} events since it was added names it"
+        yield f"none of the group's {story.searched:,} events that were searched names it"
 
 
 def _timeline(story: Story) -> Iterator[str]:
@@ -208,6 +218,16 @@ def _timeline(story: Story) -> Iterator[str]:
             day = at
         yield from event_lines(event, before)
         before = event.at_ms
+
+
+def _paragraph(text: str, *, indent: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        terminal_width(),
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 2),
+        break_on_hyphens=False,
+    )
 
 
 def _line(at_ms: int, wait: str, text: str) -> list[str]:

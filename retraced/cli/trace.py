@@ -143,7 +143,8 @@ async def _follow(
         for group, each in list(live.items()):
             events, places[group] = await following(link, each, job, places[group])
             for event in events:
-                _print_event(session, each, event, before[group])
+                label = f"{each.group_name}: " if len(keys) > 1 else ""
+                _print_event(session, each, event, before[group], label=label)
                 before[group] = event.at_ms
                 if ends(event):
                     live.pop(group, None)
@@ -153,12 +154,14 @@ def _latest(story: Story) -> int | None:
     return story.events[-1].at_ms if story.events else story.added_ms
 
 
-def _print_event(session: Session, keys: Keys, event: Event, before_ms: int | None) -> None:
+def _print_event(
+    session: Session, keys: Keys, event: Event, before_ms: int | None, *, label: str
+) -> None:
     from retraced.cli import timeline
 
     if for_people(session):
-        for line in timeline.event_lines(event, before_ms):
-            click.echo(f"{keys.group_name:<10}{line}")
+        for line in timeline.event_lines(event, before_ms, label=label):
+            click.echo(line)
         return
     row: dict[str, Any] = {
         "id": event.job,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retraced.store.connection import Link
     from retraced.store.reads.workers import WorkerState
 
-_COLUMNS = ("worker", "stream", "group", "beat", "running", "slots", "release", "up")
+_COLUMNS = ("worker", "stream", "group", "beat", "running", "slots", "pid", "release")
 
 EXAMPLES = """
 \b
@@ -55,7 +55,6 @@ def workers(session: Session, stream: str | None, group: str | None) -> None:
 def _row(stream: str, group: str, state: WorkerState, now_ms: int) -> Row:
     facts = state.facts
     beat_ms = _since(facts.get("at"), now_ms)
-    up_ms = _since(facts.get("started_ms"), now_ms)
     running = state.running
     data: dict[str, Any] = {
         "id": state.consumer,
@@ -73,8 +72,8 @@ def _row(stream: str, group: str, state: WorkerState, now_ms: int) -> Row:
         "beat": "gone" if not state.alive else _spelled(beat_ms),
         "running": None if running is None else len(running),
         "slots": facts.get("concurrency"),
-        "release": facts.get("release"),
-        "up": _spelled(up_ms),
+        "pid": facts.get("pid"),
+        "release": facts.get("release") or None,
     }
     return Row(data, shown)
 

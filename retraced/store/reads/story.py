@@ -15,7 +15,16 @@ from retraced.store.connection import Link
 from retraced.store.reads import eventlog
 from retraced.store.reads.groups import StreamFacts
 from retraced.store.reads.held import Holding, holding_of
-from retraced.store.reads.replies import id_parts, if_group, number, pairs, settled, text, time_ms
+from retraced.store.reads.replies import (
+    SMALLEST,
+    id_parts,
+    if_group,
+    number,
+    pairs,
+    settled,
+    text,
+    time_ms,
+)
 
 _READY_PAGES = 20
 _READY_PAGE = 50
@@ -96,6 +105,7 @@ class _Looked:
     cancelled: bool
     state: dict[bytes, bytes]
     workers: int
+    newest_event: bytes
 
 
 async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story:
@@ -140,9 +150,14 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
     )
 
 
+def _newest(page: list[Any]) -> bytes:
+    return bytes(page[0][0]) if page else SMALLEST
+
+
 async def _look(link: Link, keys: Keys, job: bytes) -> _Looked:
-    now, record, pending, entry, cancelled, state, workers = await link.calls(
+    newest, now, record, pending, entry, cancelled, state, workers = await link.calls(
         [
+            ("XREVRANGE", keys.events, "+", "-", "COUNT", 1),
             ("TIME",),
             ("HGETALL", keys.job(job)),
             ("XPENDING", keys.stream, keys.group, job, job, 1),
@@ -160,6 +175,7 @@ async def _look(link: Link, keys: Keys, job: bytes) -> _Looked:
         cancelled=bool(settled(cancelled)),
         state=pairs(settled(state)),
         workers=number(settled(workers)),
+        newest_event=_newest(settled(newest)),
     )
 
 
@@ -168,9 +184,7 @@ async def _events(
 ) -> tuple[list[Event], eventlog.Search]:
     """The record's events; without a record, those in `P:events`."""
     if looked.record:
-        newest = settled(await link.call("XREVRANGE", keys.events, "+", "-", "COUNT", 1))
-        log = eventlog.Search(last=newest[0][0] if newest else b"0-0")
-        return parse_record(looked.record, job), log
+        return parse_record(looked.record, job), eventlog.Search(last=looked.newest_event)
     since_ms = added_ms(job, looked.now_ms)
     log = await eventlog.search(link, keys, job, since_ms=since_ms)
     return log.events, log
