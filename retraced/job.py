@@ -5,9 +5,8 @@ Built by the worker for each run, so construction is cheap and the rest is worke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -18,8 +17,7 @@ _UNSET: Any = object()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """`attempt`: charged so far; `deliveries`: so far, with this one; `lost`: takeovers since the
     last outcome; `crashes`: witnessed deaths of its process."""
 

@@ -131,7 +131,7 @@ def _wait(outcome: Snoozed | Postponed, facts: Facts) -> Delay:
             event=EventName.SNOOZED,
             reason="snooze",
             after_ms=min(outcome.for_ms, TEN_YEARS_MS),
-            counts=replace(facts.counts, lost=0),
+            counts=facts.counts._replace(lost=0),
             begun=True,
         )
     return Delay(
@@ -144,7 +144,7 @@ def _wait(outcome: Snoozed | Postponed, facts: Facts) -> Delay:
 
 
 def _after_crash(outcome: Crashed, facts: Facts, random: Callable[[], float]) -> Settlement:
-    counts = replace(facts.counts, crashes=facts.counts.crashes + 1)
+    counts = facts.counts._replace(crashes=facts.counts.crashes + 1)
     how = _shortened(outcome.how)
     detail: Detail = {"how": how, "crashes": counts.crashes}
     if counts.crashes >= facts.max_crashes:
@@ -193,7 +193,7 @@ def _after_unhandled(outcome: Unhandled, facts: Facts) -> Settlement:
 
 def _charged(counts: Counts) -> Counts:
     """After an attempt that ended in an outcome: one more charged, and no longer lost."""
-    return replace(counts, attempt=counts.attempt + 1, lost=0)
+    return counts._replace(attempt=counts.attempt + 1, lost=0)
 
 
 def _shortened(text: str) -> str:

@@ -7,7 +7,7 @@ thread) or a `Pool` of links (clients), and sees only the errors of `retraced.er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.connection import Connection, parse_url
 from redis.retry import Retry
+from redis.utils import HIREDIS_AVAILABLE
 
 from retraced.config import without_password
 from retraced.errors import ConfigError, StoreError
@@ -26,6 +27,10 @@ from retraced.store.failures import missing_script, translate
 from retraced.store.scripts import Argument, Call
 
 T = TypeVar("T")
+
+_in_c: Callable[[tuple[Any, ...]], bytes] | None = None
+if HIREDIS_AVAILABLE:
+    from hiredis import pack_command as _in_c
 
 _SCHEMES = ("redis", "rediss", "unix")
 
@@ -108,7 +113,7 @@ class Link:
             try:
                 async with asyncio.timeout(timeout_s or self._timeout_s):
                     connection = self._connection or await self._connect()
-                    await connection.send_command(*command)
+                    await connection.send_packed_command(_packed(connection, command))
                     return await connection.read_response()
             except redis.ResponseError as error:
                 raise self._translated(error) from error
@@ -263,6 +268,11 @@ class Pool:
     async def close(self) -> None:
         while self._idle:
             await self._idle.pop().close()
+
+
+def _packed(connection: AsyncConnection, command: Sequence[Argument]) -> Any:
+    """The command as it is sent: packed in C when hiredis is there."""
+    return connection.pack_command(*command) if _in_c is None else _in_c(tuple(command))
 
 
 def _checked(url: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 from retraced.errors import InvalidEntry
 from retraced.job import Job
@@ -15,28 +16,32 @@ from retraced.worker.drive import drive
 from retraced.worker.executors import Executor
 
 
-async def attempt(delivery: Delivery, executor: Executor, waits: Callable[[], None]) -> Outcome:
-    """Its outcome; `waits` is called if it waits for something. CancelledError: the worker ends."""
+async def attempt(
+    delivery: Delivery,
+    task: asyncio.Task[Any],
+    executor: Executor,
+    waits: Callable[[Delivery], None],
+) -> Outcome:
+    """Its outcome; `waits` is called if it waits for something. CancelledError: the worker ends.
+
+    `task` is the runner's, whose coroutine this is.
+    """
     delivery.started = monotonic()
-    delivery.task = asyncio.current_task()
+    delivery.task = task
     run = executor.run_apart if delivery.suspect else executor.run
-
-    def suspended() -> None:
-        _start_timer(delivery)
-        waits()
-
     try:
-        outcome = await drive(run(_job(delivery, executor), delivery), suspended)
+        outcome = await drive(run(_job(delivery), delivery), waits, delivery)
     except InvalidEntry as error:
         outcome = Invalid(error.field, error.why)
     except asyncio.CancelledError:
-        outcome = _verdict(delivery)
+        outcome = _verdict(delivery, task)
     finally:
         delivery.task = None
         if delivery.timer is not None:
             delivery.timer.cancel()
-    delivery.run_ms = round((monotonic() - delivery.started) * 1000)
-    _uncancel()
+    delivery.run_ms = int((monotonic() - delivery.started) * 1000)
+    while task.cancelling():  # what ended this attempt must not end the runner's next one
+        task.uncancel()
     if isinstance(outcome, TimedOut) and delivery.abandoned:
         return replace(outcome, abandoned=True)
     return outcome
@@ -52,9 +57,17 @@ def end(delivery: Delivery, verdict: Outcome) -> bool:
     return True
 
 
-def _job(delivery: Delivery, executor: Executor) -> Job:
-    entry, subscription = delivery.entry, delivery.subscription
-    options = executor.options(entry.type)
+def start_timer(delivery: Delivery) -> None:
+    """Ends the attempt when its timeout is over."""
+    if delivery.timeout_ms is None:
+        return
+    left_s = delivery.timeout_ms / 1000 - (monotonic() - delivery.started)
+    loop = asyncio.get_running_loop()
+    delivery.timer = loop.call_later(left_s, end, delivery, TimedOut(delivery.timeout_ms))
+
+
+def _job(delivery: Delivery) -> Job:
+    entry, subscription, options = delivery.entry, delivery.subscription, delivery.options
     delivery.timeout_ms = subscription.timeout_ms(entry, options)
     return Job(
         entry,
@@ -65,26 +78,10 @@ def _job(delivery: Delivery, executor: Executor) -> Job:
     )
 
 
-def _start_timer(delivery: Delivery) -> None:
-    if delivery.timeout_ms is None:
-        return
-    left_s = delivery.timeout_ms / 1000 - (monotonic() - delivery.started)
-    loop = asyncio.get_running_loop()
-    delivery.timer = loop.call_later(left_s, end, delivery, TimedOut(delivery.timeout_ms))
-
-
-def _verdict(delivery: Delivery) -> Outcome:
+def _verdict(delivery: Delivery, task: asyncio.Task[Any]) -> Outcome:
     """What a cancelled run means: the verdict of who ended it, else the handler's own doing."""
     if delivery.verdict is not None:
         return delivery.verdict
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    if task.cancelling():
         raise asyncio.CancelledError
     return Failed("CancelledError: the handler was cancelled from within")
-
-
-def _uncancel() -> None:
-    """Takes back what ended the attempt, so that the runner's next job starts clean."""
-    task = asyncio.current_task()
-    while task is not None and task.cancelling():
-        task.uncancel()

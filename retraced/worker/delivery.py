@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from retraced.entry import Carried, Entry, added_ms, decode, due_ms, expires_ms, split_ready
 from retraced.errors import InvalidEntry
 from retraced.outcome import Counts, Outcome
+from retraced.registry import HandlerOptions
 from retraced.store.writes import Held, Source
 
 if TYPE_CHECKING:
@@ -21,21 +22,24 @@ class Delivery:
 
     `verdict` is set by whoever ends the run from outside (timeout, cancel, shutdown) before it
     cancels `task`; `lost` says that another delivery owns the job now, so nothing may be settled;
+    `entry` and `scheduled` (whether the entry says when it may run) stand once it is understood;
     `leftover` is done when a thread that outlived its attempt has returned.
     """
 
     __slots__ = (
-        "_entry",
         "arrived",
         "cancelled",
         "carried",
+        "entry",
         "fields",
         "flaw",
         "former",
         "held",
         "leftover",
         "lost",
+        "options",
         "run_ms",
+        "scheduled",
         "started",
         "subscription",
         "successor",
@@ -73,7 +77,9 @@ class Delivery:
         self.lost = False
         self.leftover: asyncio.Future[None] | None = None
         self.successor: Delivery | None = None
-        self._entry: Entry | None = None
+        self.entry: Entry
+        self.options: HandlerOptions | None = None
+        self.scheduled = False
 
     @property
     def job(self) -> bytes:
@@ -83,21 +89,20 @@ class Delivery:
     def job_name(self) -> str:
         return self.held.job.decode()
 
-    @property
-    def entry(self) -> Entry:
-        """The decoded entry. Raises `InvalidEntry` for one that can't be understood."""
-        if self._entry is None:
-            subscription = self.subscription
-            if self.flaw is not None:
-                raise self.flaw
-            self._entry = decode(
-                self.held.job,
-                self.fields,
-                stream=subscription.stream,
-                type_field=subscription.type_field,
-                max_payload=subscription.max_payload,
-            )
-        return self._entry
+    def understand(self) -> Entry:
+        """Decodes the entry. Raises `InvalidEntry` for one that can't be understood."""
+        if self.flaw is not None:
+            raise self.flaw
+        subscription = self.subscription
+        self.entry = entry = decode(
+            self.held.job,
+            self.fields,
+            stream=subscription.stream,
+            type_field=subscription.type_field,
+            max_payload=subscription.max_payload,
+        )
+        self.scheduled = len(entry.fields) > 2 and _says_when(entry)
+        return entry
 
     @property
     def lost_before(self) -> int:
@@ -135,15 +140,6 @@ class Delivery:
             crashes=self.carried.crashes,
         )
 
-    @property
-    def scheduled(self) -> bool:
-        """Whether its entry says when it may run."""
-        entry = self.entry
-        return not (
-            entry.delay_ms is entry.run_at_ms is entry.expires_after_ms is entry.expires_at_ms
-            and entry.delay_ms is None
-        )
-
     def due_ms(self, now_ms: int) -> int | None:
         """When its own `delay` or `run_at` lets it run; None once that was obeyed."""
         if self.carried.due_ms is not None:
@@ -154,14 +150,21 @@ class Delivery:
         """When it is too late for the first start; None when it never is, or has begun."""
         if self.begun or self.lost_before:
             return None
-        return expires_ms(self.entry, added_ms(self.job, now_ms), now_ms)
+        added = added_ms(self.job, now_ms)
+        return expires_ms(self.entry, added, now_ms, obeyed_due_ms=self.carried.due_ms)
 
     def wait_ms(self) -> int:
         """From when it could have run to its start, by the Redis clock."""
         clock = self.subscription.clock
         started = clock.at(self.started)
-        since = self.carried.due_ms or added_ms(self.job, started)
+        since = self.carried.due_ms or added_ms(self.held.job, started)
         return max(0, started - (clock.at(self.arrived) if since is None else since))
+
+
+def _says_when(entry: Entry) -> bool:
+    """Whether it has a `delay`, `run_at` or `expires`."""
+    times = (entry.delay_ms, entry.run_at_ms, entry.expires_after_ms, entry.expires_at_ms)
+    return any(time is not None for time in times)
 
 
 def from_stream(

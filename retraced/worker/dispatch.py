@@ -16,7 +16,7 @@ from typing import Any
 from retraced.log import Log
 from retraced.outcome import Cancelled, Interrupted, Outcome, Succeeded, decide
 from retraced.worker.admission import expired, facts, lacks_handler, refusal
-from retraced.worker.attempt import attempt, end
+from retraced.worker.attempt import attempt, end, start_timer
 from retraced.worker.delivery import Delivery
 from retraced.worker.executors import Executor
 from retraced.worker.settle import Settler
@@ -148,7 +148,7 @@ class Dispatcher:
             for _ in range(min(wanted, free)):
                 self._spawn(self._run_queue(), self._runners)
         while self._waiting_suspects and len(self._apart) < self._suspects:
-            self._spawn(self._work(self._waiting_suspects.popleft()), self._apart)
+            self._spawn(self._run_suspect(self._waiting_suspects.popleft()), self._apart)
 
     def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
@@ -165,40 +165,49 @@ class Dispatcher:
         self.room.set()
 
     async def _run_queue(self) -> None:
+        task = _this_task()
         while self._waiting and not self._stopping:
-            await self._work(self._waiting.popleft())
+            await self._work(self._waiting.popleft(), task)
 
-    async def _work(self, delivery: Delivery) -> None:
+    async def _run_suspect(self, delivery: Delivery) -> None:
+        await self._work(delivery, _this_task())
+
+    async def _work(self, delivery: Delivery, task: asyncio.Task[Any]) -> None:
         if delivery.lost:
             return
-        outcome: Outcome | None = expired(delivery)
-        if outcome is None:
-            outcome = await self._attempt(delivery)
+        if delivery.scheduled and (too_late := expired(delivery)) is not None:
+            self._settle(delivery, too_late)
+            return
+        self._begin(delivery)
+        try:
+            outcome = await attempt(delivery, task, self._executor, self._suspended)
+        finally:
+            self._running.discard(delivery)
+        if delivery.leftover is not None:
+            self._watch(delivery)
         self._settle(delivery, outcome)
 
-    async def _attempt(self, delivery: Delivery) -> Outcome:
+    def _begin(self, delivery: Delivery) -> None:
         self._running.add(delivery)
+        self._jobs_wait = False
         self._tally.started += 1
         if self._tally.started == self._max_jobs:
             self._full()
-        self._jobs_wait = False
-        try:
-            outcome = await attempt(delivery, self._executor, self._suspended)
-        finally:
-            self._running.discard(delivery)
+
+    def _watch(self, delivery: Delivery) -> None:
+        """An abandoned thread keeps its slot until it has come back."""
         if delivery.abandoned and delivery.leftover is not None:
             self._abandoned += 1
             delivery.leftover.add_done_callback(self._returned)
-        return outcome
 
-    def _suspended(self) -> None:
-        """A job waits: those behind it get runners of their own."""
+    def _suspended(self, delivery: Delivery) -> None:
+        """A job waits: its timeout counts, and those behind it get runners of their own."""
+        start_timer(delivery)
         self._jobs_wait = True
         if self._waiting:
             self._start_runners()
 
     def _returned(self, _: object) -> None:
-        """An abandoned thread has come back: its slot is free again."""
         self._abandoned -= 1
         self._start_runners()
         self.room.set()
@@ -211,7 +220,7 @@ class Dispatcher:
         elif isinstance(outcome, Succeeded):
             self._settlers[subscription].complete(delivery)
         else:
-            settlement = decide(outcome, facts(delivery, self._executor), random)
+            settlement = decide(outcome, facts(delivery), random)
             self._settlers[subscription].settle(delivery, settlement)
 
     def settled(self, delivery: Delivery) -> None:
@@ -282,3 +291,9 @@ class Dispatcher:
         """Returns when no runner is left; abandoned threads are not waited for."""
         while self._runners or self._apart:
             await asyncio.wait([*self._runners, *self._apart])
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None, "runners are tasks"
+    return task

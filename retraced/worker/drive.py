@@ -13,18 +13,21 @@ from types import coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Subject = TypeVar("Subject")
 
 
 @coroutine
-def drive(work: Coroutine[Any, Any, T], waits: Callable[[], None]) -> Generator[Any, Any, T]:
-    """The result of `work`; `waits` is called when it is suspended for the first time."""
+def drive(
+    work: Coroutine[Any, Any, T], waits: Callable[[Subject], None], subject: Subject
+) -> Generator[Any, Any, T]:
+    """The result of `work`; `waits(subject)` is called when it first suspends."""
     run = copy_context().run
     try:
         pending = run(work.send, None)
     except StopIteration as finished:
         result: T = finished.value
         return result
-    waits()
+    waits(subject)
     try:
         while True:
             try:

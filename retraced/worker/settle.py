@@ -116,8 +116,17 @@ class Settler:
         except BaseException:
             self._completed.extendleft(reversed(batch))
             raise
-        for delivery, answer in zip(batch, answers, strict=True):
-            self._answered(delivery, _COMPLETE, answer)
+        self._completed_all(batch, answers)
+
+    def _completed_all(self, batch: list[Delivery], answers: Sequence[Answer]) -> None:
+        if self._log.verbose or answers.count(Answer.OK) < len(batch):
+            for delivery, answer in zip(batch, answers, strict=True):
+                self._answered(delivery, _COMPLETE, answer)
+            return
+        for delivery in batch:
+            self.subscription.forget(delivery)
+            self._settled(delivery)
+        self._tally.done += len(batch)
 
     async def _write(self, batch: list[Job]) -> None:
         try:
