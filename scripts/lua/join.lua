@@ -5,7 +5,7 @@
 -- RETURNS created, restored or '' (was there); protocol; all of `state` as names and values. If
 --   the protocol is newer than the caller's nothing was written and nothing is told
 -- EMITS group_created group_restored
--- USES group plan story ids
+-- USES group plan announce ids
 local LEAST_VISIBILITY, DEFAULT_VISIBILITY = 3000, 30000
 
 local function has_group(key)

@@ -3,7 +3,7 @@
 -- ARGV 1-3 group, consumer, release; 4 by; 5 why
 -- RETURNS OK or REFUSED; why
 -- EMITS paused
--- USES group plan story
+-- USES group plan announce
 local wrong = wrong_keys()
 if wrong then return wrong end
 if redis.call('HEXISTS', STATE, 'paused_since') == 1 then

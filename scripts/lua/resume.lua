@@ -3,7 +3,7 @@
 -- ARGV 1-3 group, consumer, release; 4 by
 -- RETURNS OK or REFUSED; why
 -- EMITS resumed
--- USES group plan story
+-- USES group plan announce
 local wrong = wrong_keys()
 if wrong then return wrong end
 if redis.call('HEXISTS', STATE, 'paused_since') == 0 then

@@ -229,13 +229,26 @@ class Board:
             found.append("dead")
         return found
 
-    def snapshot(self) -> dict[bytes, bytes]:
-        """All keys of this stream, byte by byte."""
-        return {
-            key: self.raw.dump(key)
-            for key in sorted(self.raw.scan_iter(count=1000))
-            if self.keys.stream in key
-        }
+    def snapshot(self) -> dict[bytes, Any]:
+        """All keys of this stream with what they hold; of pending entries owner and count."""
+        keys = sorted(self.raw.scan_iter(count=1000))
+        return {key: self._value(key) for key in keys if self.keys.stream in key}
+
+    def _value(self, key: bytes) -> Any:
+        match self.raw.type(key):
+            case b"stream":
+                groups = [each["name"] for each in self.raw.xinfo_groups(key)]
+                pending = [ask(self.raw, "XPENDING", key, each, "-", "+", 9999) for each in groups]
+                owned = [[row[:2] + row[3:] for row in rows] for rows in pending]
+                return self.entries(key), groups, owned
+            case b"hash":
+                return self.raw.hgetall(key)
+            case b"zset":
+                return self.raw.zrange(key, 0, -1, withscores=True)
+            case b"set":
+                return self.raw.smembers(key)
+            case other:
+                return other, self.raw.dump(key)
 
     def _held(self, source: Source, entry: bytes, fields: Sequence[bytes]) -> Held:
         job = entry if source is Source.STREAM else named(fields)[b"@job"]

@@ -43,11 +43,3 @@ local function will_publish(now)
   end
   told, order = {}, {}
 end
-
--- Plans an event of the whole group; details are names and values.
-local function will_announce(event, now, details)
-  will(
-    'XADD', EVENTS, 'MAXLEN', '~', 100000, '*', 'event', event, 'at', text(now),
-    'worker', CONSUMER, 'release', RELEASE, unpack(details)
-  )
-end
