@@ -14,7 +14,7 @@ from time import monotonic
 from retraced.errors import GroupMissing, StoreError
 from retraced.log import Log
 from retraced.store import writes
-from retraced.store.arrivals import cancelled_among
+from retraced.store.arrivals import cancelled_among, count_asked
 from retraced.store.connection import Link
 from retraced.store.writes import Author, Beat, Promotion
 from retraced.worker.dispatch import Dispatcher
@@ -99,6 +99,8 @@ class Promoter:
             await self._healer.join(subscription)
         if promotion.cancels:
             await self._cancel()
+        if subscription.routing_asked:
+            await self._report_routing()
         visible_s = subscription.visibility_ms / 1000
         hungry = promotion.hungry_elsewhere and not self._dispatcher.free
         older_s = EVERY_S / 2 if hungry else visible_s
@@ -113,6 +115,19 @@ class Promoter:
         self._log.info("paused" if paused else "resumed", stream=subscription.stream)
         self._dispatcher.room.set()
         await self._fetcher.unblock()
+
+    async def _report_routing(self) -> None:
+        """Jobs ask for what only a routed group gives: counted in the group, said once."""
+        asked = dict(self._subscription.routing_asked)
+        self._subscription.routing_asked.clear()
+        await count_asked(self._link, self._subscription.keys, asked)
+        self._log.once(
+            f"routing {self._subscription.stream}",
+            "routing_ignored",
+            stream=self._subscription.stream,
+            fields=", ".join(asked),
+            what="the group isn't set up for them: they are plain headers",
+        )
 
     async def _cancel(self) -> None:
         deliveries = self._subscription.deliveries()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retraced.keys import GROUPS, Keys, group_member
@@ -53,6 +53,12 @@ async def cancelled_among(link: Link, keys: Keys, jobs: Sequence[bytes]) -> set[
 async def register(link: Link, keys: Keys) -> None:
     """Makes the stream and its group known to commands that list what there is."""
     await link.call("SADD", GROUPS, group_member(keys.stream_name, keys.group_name))
+
+
+async def count_asked(link: Link, keys: Keys, asked: Mapping[str, int]) -> None:
+    """Counts, in the group's state, jobs that asked for what only a routed group gives."""
+    for name, times in asked.items():
+        await link.call("HINCRBY", keys.state, f"asked:{name}", times)
 
 
 async def delayed_types(link: Link, keys: Keys, *, most: int = 1000) -> dict[str, int] | None:

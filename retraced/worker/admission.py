@@ -11,6 +11,8 @@ from retraced.outcome import Cancelled, Expired, Facts, Invalid, Outcome, Postpo
 from retraced.worker.delivery import Delivery
 from retraced.worker.executors import Executor
 
+PLAIN_FIELDS = 2  # type and payload
+
 
 def refusal(delivery: Delivery, executor: Executor) -> Outcome | None:
     """Why it can't run now, as an outcome; None if it can."""
@@ -21,6 +23,8 @@ def refusal(delivery: Delivery, executor: Executor) -> Outcome | None:
     except InvalidEntry as error:
         return Invalid(error.field, error.why)
     delivery.options = executor.options(entry.type)
+    if len(entry.fields) > PLAIN_FIELDS and (asked := entry.routing):
+        delivery.subscription.routing_asked.update(asked)
     if delivery.scheduled:
         now_ms = delivery.subscription.clock.at(monotonic())
         due_ms = delivery.due_ms(now_ms)

@@ -66,7 +66,9 @@ class Dispatcher:
 
     @property
     def free(self) -> int:
-        """Slots that no job holds or waits for."""
+        """Slots that no job holds or waits for; none once the worker is stopping."""
+        if self._stopping:
+            return 0
         taken = len(self._running) + self._abandoned + len(self._waiting)
         return max(0, self._concurrency - taken)
 
@@ -238,12 +240,14 @@ class Dispatcher:
     # ends from outside
 
     def lose(self, delivery: Delivery, why: str) -> bool:
-        """Another delivery owns the job: ends the run, settles nothing. False if it had ended."""
+        """Another delivery owns the job: ends the run, settles nothing. False if it wasn't running."""
         self._log.warning("lease_lost", **names(delivery), what=why)
         delivery.lost = True
         if end(delivery, Interrupted()):
             return True
-        return self._unqueue(delivery)
+        if self._unqueue(delivery):
+            delivery.subscription.forget(delivery)
+        return False
 
     def cancel(self, delivery: Delivery) -> None:
         """Somebody cancelled the job: ends its run, or settles it if it has not begun."""
@@ -254,8 +258,6 @@ class Dispatcher:
         for queue in (self._waiting, self._waiting_suspects):
             if delivery in queue:
                 queue.remove(delivery)
-                if delivery.lost:
-                    delivery.subscription.forget(delivery)
                 return True
         return False
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from retraced.errors import ProtocolMismatch, StoreError, Unavailable
 from retraced.log import Log
+from retraced.store.arrivals import register
 from retraced.store.connection import Link
 from retraced.store.writes import PROTOCOL, Joined, join
 from retraced.worker.patience import Patience
@@ -35,6 +36,7 @@ class Healer:
                 f"protocol {joined.protocol}, this worker knows up to {PROTOCOL}: upgrade it"
             )
         subscription.adopt(joined)
+        await register(self._link, subscription.keys)
         return joined
 
     async def heal(self, subscription: Subscription) -> bool:

@@ -12,7 +12,6 @@ import orjson
 
 from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
-from retraced.store.arrivals import register
 from retraced.store.connection import Connector
 from retraced.store.writes import Author, Beat, leave, probe
 from retraced.worker import guard
@@ -117,7 +116,8 @@ class Worker:
     async def run(self) -> None:
         """Works until it is told to stop. Raises what it can't work with or heal by itself."""
         try:
-            await self._begin()
+            if not await self._begin():
+                return
             async with asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(work) for work in self._background()]
                 await self._stop.wait()
@@ -155,8 +155,8 @@ class Worker:
         self.dispatcher.attach(settler)
         return settler
 
-    async def _begin(self) -> None:
-        """Waits for Redis, and finds missing rights before the first job."""
+    async def _begin(self) -> bool:
+        """Waits for Redis, and finds missing rights before the first job. False: told to stop."""
         patience = Patience(most_s=1.0)
         while not self._stop.is_set():
             try:
@@ -165,7 +165,8 @@ class Worker:
                 self.log.repeat("start", 30.0, "waiting_for_redis", error=error)
                 await patience.wait()
             else:
-                return
+                return True
+        return False
 
     async def _join_all(self) -> None:
         for subscription in self.subscriptions:
@@ -173,7 +174,6 @@ class Worker:
             if not self.options.delete_settled:
                 await guard.check(self.asking, subscription.keys, start=self.options.start)
             joined = await self.healer.join(subscription)
-            await register(self.asking, subscription.keys)
             await self._set_clock(subscription)
             self.log.info(
                 "joined",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from retraced.backoff import Backoff
@@ -53,6 +54,7 @@ class Subscription:
         self.paused = False
         self.cancels = 0
         self.broken = ""
+        self.routing_asked: Counter[str] = Counter()
         self.no_prefetch_until = 0.0
         self.next_due = asyncio.Event()
 
