@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from retraced.entry import Carried, Entry, added_ms, decode, due_ms, expires_ms, split_ready
+from retraced.entry import (
+    SCHEDULE_FIELDS,
+    Carried,
+    Entry,
+    added_ms,
+    decode,
+    due_ms,
+    expires_ms,
+    split_ready,
+)
 from retraced.errors import InvalidEntry
 from retraced.outcome import Counts, Outcome
 from retraced.registry import HandlerOptions
@@ -101,7 +110,7 @@ class Delivery:
             type_field=subscription.type_field,
             max_payload=subscription.max_payload,
         )
-        self.scheduled = len(entry.fields) > 2 and _says_when(entry)
+        self.scheduled = not SCHEDULE_FIELDS.isdisjoint(entry.fields) and _says_when(entry)
         return entry
 
     @property
@@ -162,7 +171,7 @@ class Delivery:
 
 
 def _says_when(entry: Entry) -> bool:
-    """Whether it has a `delay`, `run_at` or `expires`."""
+    """Whether its `delay`, `run_at` or `expires` is one, and no header of a foreign stream."""
     times = (entry.delay_ms, entry.run_at_ms, entry.expires_after_ms, entry.expires_at_ms)
     return any(time is not None for time in times)
 
