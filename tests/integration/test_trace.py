@@ -1,0 +1,289 @@
+"""`retraced trace`: where a job is, how it came there, and what is said when little is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import redis
+
+from retraced.keys import Keys
+from retraced.store.connection import Connector
+from retraced.store.writes import Source, cancel, requeue
+from tests.commands import run
+from tests.driver import Driver
+
+Work = Callable[[Driver], Awaitable[str]]
+
+
+def driven(url: str, stream: str, work: Work, *, group: str = "mail") -> str:
+    """Runs some transitions and gives the id of the job that they were about."""
+
+    async def through() -> str:
+        async with Connector(url).link() as link:
+            driver = Driver(link, stream, group)
+            await driver.join()
+            return await work(driver)
+
+    return asyncio.run(through())
+
+
+def told(url: str, stream: str, job: str) -> dict[str, Any]:
+    """The story of a stream with one group."""
+    ran = run(url, "trace", stream, job)
+    assert ran.code == 0, ran.err
+    [story] = ran.rows
+    return story
+
+
+def events(story: dict[str, Any]) -> list[str]:
+    return [event["event"] for event in story["events"]]
+
+
+async def _added(driver: Driver) -> str:
+    return await driver.add("a", "b")
+
+
+async def _fetched(driver: Driver) -> str:
+    job = await driver.add("a", "b")
+    await driver.fetch()
+    return job
+
+
+async def _completed(driver: Driver) -> str:
+    job = await driver.add("a", "b")
+    await driver.complete(*await driver.fetch())
+    return job
+
+
+async def _failed(driver: Driver) -> str:
+    job = await driver.add("a", "b")
+    [held] = await driver.fetch()
+    await driver.fail(held)
+    return job
+
+
+async def _retried(driver: Driver) -> str:
+    job = await driver.add("a", "b")
+    [held] = await driver.fetch()
+    await driver.fail(held, after_ms=0)
+    [again] = await driver.fetch(Source.READY)
+    await driver.complete(again, attempt=2)
+    return job
+
+
+async def _dead(driver: Driver) -> str:
+    job = await driver.add("a", "b")
+    [held] = await driver.fetch()
+    await driver.bury(held)
+    return job
+
+
+async def _released(driver: Driver) -> str:
+    job = await driver.add("a", "b")
+    [held] = await driver.fetch()
+    await driver.release(held)
+    return job
+
+
+def test_a_job_that_nobody_has_read_is_queued(url: str, stream: str) -> None:
+    story = told(url, stream, driven(url, stream, _added))
+    assert story["state"] == "queued"
+    assert "no worker is alive" in story["where"]
+    assert events(story) == []
+
+
+def test_a_held_job_names_its_worker(url: str, stream: str) -> None:
+    story = told(url, stream, driven(url, stream, _fetched))
+    assert story["state"] == "held"
+    assert story["held"]["worker"] == "worker-1"
+    assert story["held"]["delivery"] == 1
+
+
+def test_a_job_that_succeeded_at_once_is_found_in_the_events(url: str, stream: str) -> None:
+    story = told(url, stream, driven(url, stream, _completed))
+    assert story["state"] == "done"
+    [event] = story["events"]
+    assert (event["event"], event["attempt"], event["wait_ms"], event["run_ms"]) == (
+        "completed",
+        1,
+        5,
+        7,
+    )
+    assert event["worker"] == "worker-1"
+    assert story["why_more_than_once"] is None
+
+
+def test_a_delayed_job_says_when_it_comes_next(url: str, stream: str) -> None:
+    story = told(url, stream, driven(url, stream, _failed))
+    assert story["state"] == "delayed"
+    assert story["due_at"] is not None
+    assert "due in" in story["where"]
+    assert story["error"] == "ValueError: boom"
+    assert story["attempts"] == 1
+
+
+def test_a_job_that_ran_twice_says_why(url: str, stream: str) -> None:
+    story = told(url, stream, driven(url, stream, _retried))
+    assert story["state"] == "done"
+    assert events(story) == ["failed", "completed"]
+    assert story["why_more_than_once"] == "1 attempt failed"
+
+
+def test_a_dead_job_says_why_it_died(url: str, stream: str) -> None:
+    story = told(url, stream, driven(url, stream, _dead))
+    assert (story["state"], story["reason"]) == ("dead", "exhausted")
+    assert events(story) == ["dead"]
+
+
+def test_a_requeued_job_says_by_whom(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await _dead(driver)
+        await driver.link.run(requeue(driver.keys, job.encode(), by="ada@desk"))
+        return job
+
+    story = told(url, stream, driven(url, stream, work))
+    assert story["state"] == "queued"
+    assert story["events"][-1]["by"] == "ada@desk"
+
+
+def test_a_job_given_back_before_it_began_is_queued_although_it_has_no_record(
+    url: str, stream: str
+) -> None:
+    story = told(url, stream, driven(url, stream, _released))
+    assert story["state"] == "queued"
+    assert "ready stream" in story["where"]
+    assert events(story) == ["released"]
+
+
+def test_a_job_held_from_the_ready_stream_counts_all_its_deliveries(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await driver.add("a", "b")
+        [held] = await driver.fetch()
+        await driver.fail(held, after_ms=0)
+        await driver.fetch(Source.READY)
+        return job
+
+    story = told(url, stream, driven(url, stream, work))
+    assert story["state"] == "held"
+    assert story["held"]["delivery"] == 2
+    assert story["held"]["on"].endswith(":ready")
+
+
+def test_a_cancel_that_waits_is_told(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await _fetched(driver)
+        await driver.link.run(cancel(driver.keys, job.encode(), by="ada"))
+        return job
+
+    assert told(url, stream, driven(url, stream, work))["cancel_requested"] is True
+
+
+def test_each_group_has_its_own_story(url: str, stream: str) -> None:
+    async def nothing(driver: Driver) -> str:
+        return ""
+
+    driven(url, stream, nothing, group="audit")
+    job = driven(url, stream, _completed)
+    stories = {row["group"]: row for row in run(url, "trace", stream, job).rows}
+    assert stories["mail"]["state"] == "done"
+    assert stories["audit"]["state"] == "queued"
+    [only] = run(url, "trace", stream, job, "--group", "audit").rows
+    assert only["group"] == "audit"
+
+
+def test_a_story_that_was_trimmed_says_what_is_known_and_why(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    job = driven(url, stream, _completed)
+    driven(url, stream, _completed)
+    raw.xtrim(Keys.of(stream, "mail").events, maxlen=1, approximate=False)
+    ran = run(url, "trace", stream, job)
+    assert ran.code == 3
+    [story] = ran.rows
+    assert story["state"] == "unknown"
+    assert any("trimmed" in remark for remark in story["remarks"])
+
+
+def test_old_events_are_found_behind_many_newer_ones(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await _completed(driver)
+        for _ in range(450):
+            await driver.add("a", "b")
+            await driver.complete(*await driver.fetch())
+        return job
+
+    assert told(url, stream, driven(url, stream, work))["state"] == "done"
+
+
+def test_what_never_was_is_exit_3_with_a_remedy(url: str, stream: str) -> None:
+    job = driven(url, stream, _added)
+    later = f"{int(job.split('-')[0]) + 1000}-0"
+    assert "has never had a job" in run(url, "trace", stream, later).err
+    unknown = run(url, "trace", f"{stream}x", job)
+    assert (unknown.code, "Did you mean" in unknown.err) == (3, True)
+    group = run(url, "trace", stream, job, "--group", "male")
+    assert (group.code, "Did you mean mail?" in group.err) == (3, True)
+    assert run(url, "trace", stream, "12-x").code == 2
+
+
+def test_a_stream_without_a_group_says_how_to_begin(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    raw.xadd(stream, {"a": "b"}, id="1795501170340-0")
+    ran = run(url, "trace", stream, "1795501170340-0")
+    assert ran.code == 3
+    assert "retraced consume" in ran.err
+
+
+def test_the_timeline_fits_80_columns_and_stays_on_its_lines(url: str, stream: str) -> None:
+    ran = run(url, "trace", stream, driven(url, stream, _retried), form="table")
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert "group mail: done" in ran.out
+    assert "+" in ran.out
+
+
+def test_what_an_error_says_cant_move_the_cursor(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await driver.add("a", "b")
+        [held] = await driver.fetch()
+        await driver.bury(held, error="\x1b[2Jgone\x07")
+        return job
+
+    ran = run(url, "trace", stream, driven(url, stream, work), form="table")
+    assert "\x1b" not in ran.out
+    assert "gone" in ran.out
+
+
+def test_follow_ends_with_the_job(url: str, stream: str) -> None:
+    job = driven(url, stream, _completed)
+    assert run(url, "trace", stream, job, "--follow").rows[0]["state"] == "done"
+
+
+async def test_follow_prints_what_comes(
+    url: str, stream: str, raw: redis.Redis, eventually: Callable[..., Awaitable[Any]]
+) -> None:
+    async with Connector(url).link() as link:
+        driver = Driver(link, stream)
+        await driver.join()
+        job = await driver.add("a", "b")
+        [held] = await driver.fetch()
+        before = _ranges(raw)
+        following = asyncio.create_task(
+            asyncio.to_thread(run, url, "trace", stream, job, "--follow")
+        )
+        # The story takes three look-ups by range; whatever comes after them is the following.
+        await eventually(lambda: _ranges(raw) > before + 3, 10, "it follows")
+        await driver.fail(held, after_ms=0)
+        [again] = await driver.fetch(Source.READY)
+        await driver.complete(again, attempt=2)
+        story, *further = (await following).rows
+    assert story["state"] == "held"
+    assert [row["event"] for row in further] == ["failed", "completed"]
+
+
+def _ranges(raw: redis.Redis) -> int:
+    """How many XRANGE the server has answered."""
+    stats: Any = raw.info("commandstats")
+    return int(stats.get("cmdstat_xrange", {"calls": 0})["calls"])
