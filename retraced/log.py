@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
@@ -33,7 +35,7 @@ class Log:
         self._rank = _RANK[level]
         self._stream = stream or sys.stderr
         self._now = now
-        self._troubles: dict[str, str] = {}
+        self._troubles: dict[str, _Trouble] = {}
         self._said: dict[str, datetime] = {}
         self.verbose = self._rank <= _RANK["debug"]
 
@@ -49,11 +51,13 @@ class Log:
     def error(self, event: str, **fields: object) -> None:
         self._write("error", event, fields)
 
-    def once(self, topic: str, event: str, **fields: object) -> None:
-        """A warning, unless this topic's last one said the same."""
-        if self._troubles.get(topic) != event:
-            self._troubles[topic] = event
+    def once(self, topic: str, event: str, *, part: str = "", **fields: object) -> None:
+        """A warning, unless this topic's last one said the same. Several parts may share it."""
+        trouble = self._troubles.get(topic)
+        if trouble is None or trouble.event != event:
+            trouble = self._troubles[topic] = _Trouble(event)
             self.warning(event, **fields)
+        trouble.parts.add(part)
 
     def repeat(self, topic: str, every_s: float, event: str, **fields: object) -> None:
         """A warning, at most one in `every_s` seconds for each topic."""
@@ -63,39 +67,59 @@ class Log:
             self._said[topic] = now
             self.warning(event, **fields)
 
-    def over(self, topic: str, event: str, **fields: object) -> None:
-        """Says that a topic's trouble is over, if there was one."""
-        if self._troubles and self._troubles.pop(topic, None) is not None:
+    def over(self, topic: str, event: str, *, part: str = "", **fields: object) -> None:
+        """Says that a topic's trouble is over, once it is for every part that had it."""
+        trouble = self._troubles.get(topic) if self._troubles else None
+        if trouble is None or part not in trouble.parts:
+            return
+        trouble.parts.discard(part)
+        if not trouble.parts:
+            self._troubles.pop(topic, None)
             self.info(event, **fields)
 
     def _write(self, level: Level, event: str, fields: dict[str, object]) -> None:
         if _RANK[level] < self._rank:
             return
         line = _json_line if self._form == "json" else _text_line
-        self._stream.write(line(self._now(), level, event, fields) + "\n")
-        self._stream.flush()
+        # Nobody may be reading any more; the jobs go on.
+        with suppress(OSError, ValueError):
+            self._stream.write(line(self._now(), level, event, fields) + "\n")
+            self._stream.flush()
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What a topic's warning said, and who still has that trouble."""
+
+    event: str
+    parts: set[str] = field(default_factory=set)
 
 
 def _json_line(now: datetime, level: str, event: str, fields: dict[str, object]) -> str:
     said: dict[str, Any] = {"time": now.isoformat(timespec="milliseconds")}
     said |= {"level": level, "event": event}
     said |= {name: value for name, value in fields.items() if value not in ("", None)}
-    return orjson.dumps(said, default=str).decode()
+    try:
+        return orjson.dumps(said, default=str).decode()
+    except TypeError:  # half a character, or a number that JSON readers lose
+        return orjson.dumps({name: _printable(value) for name, value in said.items()}).decode()
+
+
+def _printable(value: object) -> str:
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _text_line(now: datetime, level: str, event: str, fields: dict[str, object]) -> str:
     words = [
         f"{name}={_quoted(value)}" for name, value in fields.items() if value not in ("", None)
     ]
-    return " ".join(
-        [f"{now:%H:%M:%S}.{now.microsecond // 1000:03}", _SHOWN[level], event, *words]
-    )
+    return " ".join([f"{now:%H:%M:%S}.{now.microsecond // 1000:03}", _SHOWN[level], event, *words])
 
 
 def _quoted(value: object) -> str:
     text = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in str(value).encode("utf-8", "backslashreplace").decode()
+        for char in _printable(value)
     )
     if text and not any(char in ' "=' for char in text):
         return text

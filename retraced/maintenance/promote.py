@@ -17,6 +17,7 @@ from retraced.store import writes
 from retraced.store.arrivals import cancelled_among, count_asked
 from retraced.store.connection import Link
 from retraced.store.writes import Author, Beat, Promotion
+from retraced.worker import trouble
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.fetch import Fetcher
 from retraced.worker.heal import Healer
@@ -60,16 +61,17 @@ class Promoter:
                 await self._healer.heal(self._subscription)
                 await patience.wait()
             except StoreError as error:
-                self._log.once(self._topic, "promotion_waits", error=error)
+                trouble.report(self._log, self._part, error)
                 await patience.wait()
             else:
-                self._log.over(self._topic, "promotion_resumed")
+                trouble.over(self._log, self._part)
                 patience.reset()
                 await self._sleep(pause_s)
 
     async def once(self) -> float:
         """One call; answers the seconds until the next one is due."""
         subscription = self._subscription
+        subscription.next_due.clear()  # what is delayed from here on is news to the answer
         asked = monotonic()
         promotion = await self._link.run(
             writes.promote(
@@ -88,7 +90,7 @@ class Promoter:
         return min(EVERY_S, max(0.0, (promotion.next_due_ms - promotion.now_ms) / 1000))
 
     @property
-    def _topic(self) -> str:
+    def _part(self) -> str:
         return f"promote {self._subscription.stream}"
 
     async def _heed(self, promotion: Promotion) -> None:
@@ -140,7 +142,6 @@ class Promoter:
     async def _sleep(self, pause_s: float) -> None:
         """Until the pause is over, or a settlement may have brought the next due time forward."""
         sooner = self._subscription.next_due
-        sooner.clear()
         if pause_s >= EVERY_S:
             pause_s = uniform(0.9, 1.0) * EVERY_S
         try:

@@ -13,6 +13,7 @@ from retraced.store import writes
 from retraced.store.connection import Link
 from retraced.store.scripts import Call
 from retraced.store.writes import Author, Reclaimed
+from retraced.worker import trouble
 from retraced.worker.delivery import Delivery, taken
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.fetch import Fetcher
@@ -53,10 +54,10 @@ class Reclaimer:
             except GroupMissing:  # the promoter makes it again
                 await patience.wait()
             except StoreError as error:
-                self._log.once(self._topic, "reclaim_waits", error=error)
+                trouble.report(self._log, self._part, error)
                 await patience.wait()
             else:
-                self._log.over(self._topic, "reclaim_resumed")
+                trouble.over(self._log, self._part)
                 patience.reset()
                 await asyncio.sleep(pause_s)
 
@@ -72,7 +73,7 @@ class Reclaimer:
         return self._every_s * uniform(0.9, 1.1)
 
     @property
-    def _topic(self) -> str:
+    def _part(self) -> str:
         return f"reclaim {self._subscription.stream}"
 
     @property

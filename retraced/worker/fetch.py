@@ -18,6 +18,7 @@ from retraced.store.arrivals import (
     unhandled_since,
 )
 from retraced.store.connection import Link
+from retraced.worker import trouble
 from retraced.worker.delivery import Delivery, from_ready, from_stream
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.heal import Healer
@@ -68,7 +69,7 @@ class Fetcher:
             except StoreError as error:
                 await self._failed(readable, error)
             else:
-                self._log.over("fetch", "redis_back")
+                trouble.over(self._log, "fetch")
                 self._patience.reset()
 
     async def stop(self) -> None:
@@ -154,11 +155,9 @@ class Fetcher:
             delivery.cancelled = delivery.job in gone
 
     async def _failed(self, readable: list[Subscription], error: StoreError) -> None:
-        if isinstance(error, Unavailable):
-            self._log.once("fetch", "redis_away", error=error, what="trying again by itself")
-        else:
-            if not isinstance(error, GroupMissing):
-                self._log.once("fetch", "read_failed", error=error)
+        if not isinstance(error, GroupMissing):
+            trouble.report(self._log, "fetch", error)
+        if not isinstance(error, Unavailable):
             for subscription in readable:
                 await self._healer.heal(subscription)
         await self._patience.wait()

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from random import uniform
 from time import monotonic
 
-from retraced.errors import StoreError
+from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
 from retraced.store import writes
 from retraced.store.connection import BlockingLink, Connector
 from retraced.store.writes import Answer, Author, Beat
+from retraced.worker import trouble
 from retraced.worker.delivery import Delivery
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.subscription import Subscription
@@ -78,19 +79,23 @@ class Lease:
         while not self._stopped.wait(self._pause_s(failed)):
             if self._stalled_too_long():
                 continue
-            try:
-                for subscription in self._subscriptions:
-                    self._renew(link, subscription)
-            except StoreError as error:
-                failed += 1
-                self._log.once("lease", "renewal_waits", error=error)
-            except Exception as error:  # noqa: BLE001 - the thread must outlive any surprise, and say so
-                failed += 1
-                self._log.error("renewal_failed", error="".join(traceback.format_exception(error)))
-            else:
-                failed = 0
-                self._log.over("lease", "renewal_resumed")
+            renewed = [self._try_to_renew(link, each) for each in self._subscriptions]
+            failed = 0 if all(renewed) else failed + 1
         link.close()
+
+    def _try_to_renew(self, link: BlockingLink, subscription: Subscription) -> bool:
+        """A stream that can't be worked must not cost the others their leases."""
+        part = f"lease {subscription.stream}"
+        try:
+            self._renew(link, subscription)
+        except StoreError as error:
+            trouble.report(self._log, part, error)
+            return not isinstance(error, Unavailable)
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any surprise, and say so
+            self._log.error("renewal_failed", error="".join(traceback.format_exception(error)))
+            return False
+        trouble.over(self._log, part)
+        return True
 
     def _pause_s(self, failed: int) -> float:
         if not failed:

@@ -18,6 +18,7 @@ from retraced.store import writes
 from retraced.store.connection import Link
 from retraced.store.scripts import Call
 from retraced.store.writes import Answer, Author
+from retraced.worker import trouble
 from retraced.worker.delivery import Delivery
 from retraced.worker.patience import Patience
 from retraced.worker.subscription import Subscription
@@ -89,15 +90,15 @@ class Settler:
                 try:
                     await self._flush()
                 except StoreError as error:
-                    self._log.once(self._topic, "settle_waits", error=error, jobs=self.unsettled)
+                    trouble.report(self._log, self._part, error)
                     await patience.wait()
                 else:
-                    self._log.over(self._topic, "settle_resumed")
+                    trouble.over(self._log, self._part)
                     patience.reset()
             self._idle.set()
 
     @property
-    def _topic(self) -> str:
+    def _part(self) -> str:
         return f"settle {self.subscription.stream}"
 
     async def _flush(self) -> None:
