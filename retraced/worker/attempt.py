@@ -42,6 +42,8 @@ async def attempt(
     delivery.run_ms = int((monotonic() - delivery.started) * 1000)
     while task.cancelling():  # what ended this attempt must not end the runner's next one
         task.uncancel()
+    if delivery.verdict is not None and _is_error(outcome):
+        outcome = delivery.verdict  # the handler made an error of its own of being ended
     if isinstance(outcome, TimedOut) and delivery.abandoned:
         return replace(outcome, abandoned=True)
     return outcome
@@ -76,6 +78,11 @@ def _job(delivery: Delivery) -> Job:
         group=subscription.group,
         max_attempts=subscription.max_attempts(entry, options),
     )
+
+
+def _is_error(outcome: Outcome) -> bool:
+    """Whether the handler failed without saying what is to follow."""
+    return isinstance(outcome, Failed) and outcome.kind == "failed"
 
 
 def _verdict(delivery: Delivery, task: asyncio.Task[Any]) -> Outcome:

@@ -71,7 +71,9 @@ class PythonExecutor(Executor):
         )
 
     def run_apart(self, job: Job, delivery: Delivery) -> Coroutine[Any, Any, Outcome]:
-        return self._suspects.run(job, delivery.entry)
+        # The runner's own timer would count the start of the child as well.
+        timeout_ms, delivery.timeout_ms = delivery.timeout_ms, None
+        return self._suspects.run(job, delivery.entry, timeout_ms=timeout_ms)
 
 
 class CommandExecutor(Executor):
