@@ -1,9 +1,9 @@
-"""One group on one stream, driven by hand: what the tests of scripts add, fetch, call and look at."""
+"""One group on one stream, driven by hand: what tests of scripts add, fetch, call and look at."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import redis
@@ -15,7 +15,7 @@ from retraced.store.scripts import Call
 from retraced.store.writes import Author, Beat, Burial, Done, Dropped, Held, Move, Releasing, Source
 
 T = TypeVar("T")
-Fields = Mapping[str | bytes, str | bytes]
+Fields = Mapping[Any, str | bytes]
 
 PAGE = 100
 BEAT = Beat({"host": "here", "pid": 1})
@@ -34,9 +34,7 @@ class Board:
 
     def other(self, consumer: bytes) -> Board:
         """Another worker of the same group."""
-        return Board(
-            self.raw, self.keys.stream_name, group=self.keys.group_name, consumer=consumer
-        )
+        return Board(self.raw, self.keys.stream_name, group=self.keys.group_name, consumer=consumer)
 
     def run(self, call: Call[T], client: redis.Redis | None = None) -> T:
         return call.parse(ask(client or self.raw, *call.by_source()))
@@ -133,9 +131,7 @@ class Board:
         )
 
     def promote(self, **options: Any) -> Call[writes.Promotion]:
-        return writes.promote(
-            self.keys, self.author, **{"hungry": False, "beat": BEAT, **options}
-        )
+        return writes.promote(self.keys, self.author, **{"hungry": False, "beat": BEAT, **options})
 
     def reclaim(self, **options: Any) -> Call[writes.Reclaimed]:
         given = {"free": 10, "free_suspects": 4, "holds": [], "every_ms": 1000, **options}
@@ -171,8 +167,8 @@ class Board:
 
     def pending(self, source: Source = Source.STREAM) -> dict[bytes, tuple[bytes, int]]:
         """Owner and delivery count of every pending entry."""
-        rows = self.raw.xpending_range(self.key(source), self.keys.group, "-", "+", 10_000)
-        return {row["message_id"]: (row["consumer"], row["times_delivered"]) for row in rows}
+        rows = ask(self.raw, "XPENDING", self.key(source), self.keys.group, "-", "+", 10_000)
+        return {row[0]: (row[1], row[3]) for row in rows}
 
     def idle_ms(self, held: Held) -> int:
         rows = self.raw.xpending_range(
@@ -181,10 +177,10 @@ class Board:
         return int(rows[0]["time_since_delivered"])
 
     def record(self, job: bytes) -> dict[bytes, bytes]:
-        return dict(self.raw.hgetall(self.keys.job(job)))
+        return named(ask(self.raw, "HGETALL", self.keys.job(job)))
 
     def state(self) -> dict[bytes, bytes]:
-        return dict(self.raw.hgetall(self.keys.state))
+        return named(ask(self.raw, "HGETALL", self.keys.state))
 
     def entries(self, key: bytes) -> list[tuple[bytes, list[bytes]]]:
         """Entries with flat fields, duplicates and order kept."""
@@ -281,6 +277,3 @@ def padded(job: bytes) -> bytes:
 def numbers_of(entry: bytes) -> tuple[int, int]:
     milliseconds, _, sequence = entry.partition(b"-")
     return int(milliseconds), int(sequence)
-
-
-Prepare = Callable[[Board], Call[Any]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ class Prepared:
     call: Call[Any]
     job: bytes = b""
     then: tuple[str, ...] = ()
+
+
+Prepare = Callable[[Board], Prepared]
 
 
 def complete(board: Board) -> Prepared:
@@ -156,17 +159,21 @@ def disband(board: Board) -> Prepared:
     return Prepared(writes.disband(board.keys))
 
 
-SETTLING = {
+SETTLING: Mapping[str, Prepare] = {
     made.__name__: made
     for made in (
         complete, complete_first, drop, delay, delay_again, delay_due, bury, bury_again, release,
         release_begun, renew,
     )
 }  # fmt: skip
-MOVING = SETTLING | {made.__name__: made for made in (promote, reclaim, reclaim_to_bury, requeue)}
-ALL: dict[str, Callable[[Board], Prepared]] = MOVING | {
+MOVING: Mapping[str, Prepare] = {
+    **SETTLING,
+    **{made.__name__: made for made in (promote, reclaim, reclaim_to_bury, requeue)},
+}
+OPERATING: Mapping[str, Prepare] = {
     made.__name__: made
     for made in (
         cancel, cancel_held, purge, join, reap, sweep, drained, set_facts, pause, resume, disband,
     )
 }  # fmt: skip
+ALL: Mapping[str, Prepare] = {**MOVING, **OPERATING}

@@ -64,9 +64,7 @@ class TestTheFence:
         board.raw.xack(board.key(held.source), "g", held.entry)
         assert settle(board, name, held) == [Answer.GONE]
 
-    def test_answers_each_of_a_batch_for_itself(
-        self, board: Board, name: str, source: str
-    ) -> None:
+    def test_answers_each_of_a_batch_for_itself(self, board: Board, name: str, source: str) -> None:
         held = [TAKE[source](board) for _ in range(5)]
         board.steal(held[1])
         board.raw.xack(board.key(held[3].source), "g", held[3].entry)
@@ -83,9 +81,7 @@ class TestTheFence:
         expected = [Answer.OK] * 4 + [Answer.STALE, Answer.OK]
         assert settle(board, name, *held) == expected
 
-    def test_takes_ids_as_numbers_not_as_text(
-        self, board: Board, name: str, source: str
-    ) -> None:
+    def test_takes_ids_as_numbers_not_as_text(self, board: Board, name: str, source: str) -> None:
         ids = ["5-2", "5-10", "77-1", "1000-0", "9999999999999-18446744073709551614"]
         for entry in ids:
             board.add(entry=entry)

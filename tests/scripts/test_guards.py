@@ -67,9 +67,7 @@ def test_a_key_of_a_wrong_type_stops_a_script_before_it_writes(
 
 
 @pytest.mark.parametrize("source", Source)
-@pytest.mark.parametrize(
-    "name", [*calls.SETTLING, "reclaim", "reap", "drained", "sweep"]
-)
+@pytest.mark.parametrize("name", [*calls.SETTLING, "reclaim", "reap", "drained", "sweep"])
 def test_a_missing_group_is_an_error_and_nothing_is_written(
     board: Board, name: str, source: Source
 ) -> None:
@@ -113,7 +111,7 @@ def test_a_script_goes_through_when_memory_is_full(small: redis.Redis, name: str
     prepared = calls.ALL[name](board)
     small.config_set("maxmemory", "1")
     try:
-        with pytest.raises(redis.ResponseError, match="OOM|maxmemory"):
+        with pytest.raises(redis.ResponseError, match=r"OOM|maxmemory"):
             board.add()
         board.run(prepared.call)
     finally:
@@ -125,7 +123,7 @@ def test_the_trick_that_lets_a_script_write_when_memory_is_full(small: redis.Red
     write = "return redis.call('ZADD', KEYS[1], 1, 'member')"
     small.config_set("maxmemory", "1")
     try:
-        with pytest.raises(redis.ResponseError, match="OOM|maxmemory"):
+        with pytest.raises(redis.ResponseError, match=r"OOM|maxmemory"):
             small.eval(write, 1, "full")
         small.eval("redis.call('HDEL', KEYS[2], '-') " + write, 2, "full", "state")
     finally:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from retraced.errors import Denied, StoreError
 from retraced.keys import Keys
 from retraced.store.scripts import Argument, Call, script
-from retraced.store.writes.held import group_keys, story
+from retraced.store.writes.held import group_keys
 from retraced.store.writes.operate import Verdict, verdict
 
 PROTOCOL = 1
+LEAST_VISIBILITY_MS = 3000
 FACTS = ("max_attempts", "backoff", "timeout_ms")
 
 
@@ -115,6 +116,8 @@ def set_facts(keys: Keys, facts: Mapping[str, str | int]) -> Call[int]:
     unknown = set(facts) - {*FACTS, "visibility_ms"}
     if unknown:
         raise ValueError(f"no such facts of a group: {', '.join(sorted(unknown))}")
+    if "visibility_ms" in facts and int(facts["visibility_ms"]) < LEAST_VISIBILITY_MS:
+        raise ValueError(f"a visibility timeout is at least {LEAST_VISIBILITY_MS} ms")
     args: list[Argument] = [keys.group, b"", b""]
     for name, value in facts.items():
         args += (name, value)
@@ -123,13 +126,13 @@ def set_facts(keys: Keys, facts: Mapping[str, str | int]) -> Call[int]:
 
 def pause(keys: Keys, *, by: str, why: str = "") -> Call[Verdict]:
     """Stops the handing out of jobs in this group; REFUSED if it is paused already."""
-    args: list[Argument] = [keys.group, b"", b"", by, why, story(by=by or None, why=why or None)]
+    args: list[Argument] = [keys.group, b"", b"", by, why]
     return Call(script("pause"), group_keys(keys), args, verdict)
 
 
 def resume(keys: Keys, *, by: str) -> Call[Verdict]:
     """Ends a pause; REFUSED if the group isn't paused."""
-    args: list[Argument] = [keys.group, b"", b"", story(by=by or None)]
+    args: list[Argument] = [keys.group, b"", b"", by]
     return Call(script("resume"), group_keys(keys), args, verdict)
 
 

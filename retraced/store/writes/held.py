@@ -43,7 +43,7 @@ class Held(NamedTuple):
     source: Source
     entry: bytes
     job: bytes
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,8 @@ def story(**details: Any) -> bytes:
 
 def error_text(error: str) -> bytes:
     """An error as it is stored in record and dead letter: at most 4 kB, the end of it kept."""
-    return _clean(error).encode()[-MAX_ERROR:].decode(errors="ignore").encode()
+    text = str(_clean(error))
+    return text.encode()[-MAX_ERROR:].decode(errors="ignore").encode()
 
 
 def pairs(fields: Mapping[str, str | int]) -> list[Argument]:

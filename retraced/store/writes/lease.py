@@ -43,7 +43,7 @@ class Taken(NamedTuple):
 
     source: Source
     entry: bytes
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     former: bytes
     fields: list[bytes]
 

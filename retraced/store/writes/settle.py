@@ -61,7 +61,7 @@ class Move(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """How a move was answered; `due_ms` and `now_ms` by Redis's clock, 0 due when it didn't move."""
+    """How a move was answered, by Redis's clock; `due_ms` is 0 when it didn't move."""
 
     answer: Answer
     due_ms: int
@@ -122,7 +122,7 @@ def drop(
     """Held to cancelled."""
     held = [each.held for each in dropped]
     items = [[story(by=each.by or None)] for each in dropped]
-    return _settling("drop", keys, author, held, items, fence(held, page))
+    return _settling("drop", keys, author, held=held, items=items, before=fence(held, page))
 
 
 def delay(
@@ -132,7 +132,7 @@ def delay(
     held = [each.held for each in moves]
     items = [_moving(each) for each in moves]
     before = [*fence(held, page), max_bytes]
-    call = _settling("delay", keys, author, held, items, before)
+    call = _settling("delay", keys, author, held=held, items=items, before=before)
     order = in_order([each.job for each in held])
     return Call(call.script, call.keys, call.args, partial(_moved, order))
 
@@ -148,7 +148,8 @@ def bury(
     """Held to dead. At most 50; `LATER` beyond `max_bytes`."""
     held = [each.held for each in burials]
     items = [_burying(each) for each in burials]
-    return _settling("bury", keys, author, held, items, [*fence(held, page), max_bytes])
+    before = [*fence(held, page), max_bytes]
+    return _settling("bury", keys, author, held=held, items=items, before=before)
 
 
 def release(
@@ -162,13 +163,15 @@ def release(
     """Held to queued, nothing charged. At most 50; `LATER` beyond `max_bytes`."""
     held = [each.held for each in releases]
     items = [_releasing(each) for each in releases]
-    return _settling("release", keys, author, held, items, [*fence(held, page), max_bytes])
+    before = [*fence(held, page), max_bytes]
+    return _settling("release", keys, author, held=held, items=items, before=before)
 
 
 def _settling(
     name: str,
     keys: Keys,
     author: Author,
+    *,
     held: Sequence[Held],
     items: Sequence[Sequence[Argument]],
     before: Sequence[Argument],

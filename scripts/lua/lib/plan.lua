@@ -27,7 +27,8 @@ local function commit()
   -- Needs no memory and changes nothing; after it Redis lets the script write when memory is full.
   redis.call('HDEL', STATE, '-')
   for _, command in ipairs(plan) do
-    command.reply = redis.call(unpack(command))
+    local run = command.optional and redis.pcall or redis.call
+    command.reply = run(unpack(command))
     if command.entry_of then redis.call('HSET', command.entry_of, 'entry', command.reply) end
   end
   plan = {}

@@ -1,0 +1,297 @@
+"""join, reap, sweep, drained, set_facts, pause, resume and disband: a group as a whole."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from retraced.store import writes
+from retraced.store.writes import Ruling, Source
+from tests.scripts.board import Board, ask, numbers_of
+
+
+class TestJoin:
+    def test_makes_both_groups_and_the_facts(self, client: redis.Redis, stream: str) -> None:
+        board = Board(client, stream)
+        joined = board.join()
+        assert joined == (True, False, 30_000, 1, {}, 1)
+        for source in Source:
+            assert [each["name"] for each in client.xinfo_groups(board.key(source))] == [b"g"]
+        assert board.state().items() >= {b"protocol": b"1", b"version": b"1"}.items()
+        [event] = board.events("group_created")
+        assert event["start"] == "0"
+
+    def test_a_second_time_changes_nothing(self, board: Board) -> None:
+        before = board.snapshot()
+        assert board.join(visibility_ms=9_000, start=b"$") == (False, False, 30_000, 1, {}, 1)
+        assert board.snapshot() == before
+
+    @pytest.mark.parametrize(("asked", "given"), [(5_000, 5_000), (1, 3_000)])
+    def test_the_first_worker_says_the_visibility_timeout(
+        self, client: redis.Redis, stream: str, asked: int, given: int
+    ) -> None:
+        assert Board(client, stream).join(visibility_ms=asked).visibility_ms == given
+
+    def test_starts_where_it_is_told(self, client: redis.Redis, stream: str) -> None:
+        for group, start in (("all", b"0"), ("now", b"$"), ("id", b"5-0")):
+            board = Board(client, stream, group=group)
+            if group == "all":
+                board.add(entry="5-0")
+                board.add(entry="6-0")
+            board.join(start=start)
+        read = {group: Board(client, stream, group=group).fetch() for group in ("all", "now", "id")}
+        assert {group: len(held) for group, held in read.items()} == {"all": 2, "now": 0, "id": 1}
+
+    def test_a_newer_protocol_is_told_and_nothing_written(
+        self, client: redis.Redis, stream: str
+    ) -> None:
+        board = Board(client, stream)
+        client.hset(board.keys.state, "protocol", 2)
+        before = board.snapshot()
+        assert board.join().protocol == 2
+        assert board.snapshot() == before
+        assert board.join(protocol=3).protocol == 2
+
+    def test_a_vanished_group_begins_at_its_checkpoint(self, board: Board) -> None:
+        first, second = Board(board.raw, board.keys.stream_name, group="other"), board
+        first.join()
+        jobs = [board.add() for _ in range(4)]
+        held = second.fetch()
+        second.run(second.complete(held[0], held[1]))
+        second.run(writes.sweep(second.keys))
+        board.raw.xgroup_destroy(board.keys.stream, "g")
+        joined = board.join()
+        assert (joined.created, joined.restored) == (False, True)
+        assert [each.job for each in board.fetch()] == jobs[2:]
+        [event] = board.events("group_restored")
+        assert numbers_of(event["start"].encode()) < numbers_of(jobs[2])
+
+    def test_a_vanished_group_of_a_new_stream_begins_at_its_start(self, board: Board) -> None:
+        board.run(board.complete(board.held()))
+        board.run(writes.sweep(board.keys))
+        board.raw.delete(board.keys.stream)
+        board.add(entry="1-1")
+        assert board.join().restored
+        assert [each.job for each in board.fetch()] == [b"1-1"]
+
+    def test_a_lost_ready_group_takes_all_that_is_in_ready(self, board: Board) -> None:
+        held = board.held_again()
+        board.raw.xgroup_destroy(board.keys.ready, "g")
+        assert board.join().restored
+        assert [each.job for each in board.fetch(Source.READY)] == [held.job]
+
+
+class TestReap:
+    def test_takes_a_consumer_off_both_streams(self, board: Board) -> None:
+        board.run(board.complete(board.held(), board.held_again()))
+        board.run(board.renew())
+        assert board.run(writes.leave(board.keys, b"w1")) == (Ruling.OK, "")
+        for source in Source:
+            assert board.raw.xinfo_consumers(board.key(source), "g") == []
+        assert board.raw.zcard(board.keys.workers) == 0
+        assert not board.raw.exists(board.keys.worker(b"w1"))
+        assert board.run(writes.leave(board.keys, b"w1")).ruling is Ruling.MISSING
+
+    @pytest.mark.parametrize("source", Source)
+    def test_refuses_while_something_is_pending(self, board: Board, source: Source) -> None:
+        held = board.held() if source is Source.STREAM else board.held_again()
+        board.run(board.renew())
+        verdict = board.run(writes.leave(board.keys, b"w1"))
+        assert verdict == (Ruling.REFUSED, "it still holds jobs")
+        assert held.entry in board.pending(source)
+        assert board.raw.zcard(board.keys.workers) == 1
+
+    def test_refuses_a_living_worker_if_told_to(self, board: Board) -> None:
+        board.run(board.renew())
+        verdict = board.run(writes.leave(board.keys, b"w1", expired=True))
+        assert verdict == (Ruling.REFUSED, "it is alive")
+        board.raw.delete(board.keys.worker(b"w1"))
+        verdict = board.run(writes.leave(board.keys, b"w1", expired=True))
+        assert verdict.ruling is Ruling.OK
+
+
+class TestSweep:
+    def test_writes_the_checkpoint_right_before_the_first_pending(self, board: Board) -> None:
+        for entry in ("7-0", "9-5", "10-0"):
+            board.add(entry=entry)
+        held = board.fetch()
+        swept = board.run(writes.sweep(board.keys))
+        assert swept.checkpoint == b"6-18446744073709551615"
+        board.run(board.complete(held[0]))
+        assert board.run(writes.sweep(board.keys)).checkpoint == b"9-4"
+        board.run(board.complete(*held[1:]))
+        assert board.run(writes.sweep(board.keys)).checkpoint == b"10-0"
+        assert board.state()[b"checkpoint"] == b"10-0"
+
+    def test_of_an_untouched_group_is_zero(self, board: Board) -> None:
+        assert board.run(writes.sweep(board.keys)).checkpoint == b"0-0"
+
+    def test_trims_what_a_destroyed_group_left_behind(self, board: Board) -> None:
+        other = Board(board.raw, board.keys.stream_name, group="other")
+        other.join()
+        jobs = [board.add() for _ in range(5)]
+        other.fetch(count=2)
+        board.run(board.complete(*board.fetch(count=4)))
+        assert len(board.entries(board.keys.stream)) == 5
+        assert board.run(writes.sweep(board.keys)).trimmed == 0
+        board.raw.xgroup_destroy(board.keys.stream, "other")
+        assert board.run(writes.sweep(board.keys)).trimmed == 4
+        assert [entry for entry, _ in board.entries(board.keys.stream)] == jobs[4:]
+        board.run(board.complete(*board.fetch()))
+        assert board.entries(board.keys.stream) == []
+
+    def test_trims_nothing_that_is_unread_or_pending_anywhere(self, board: Board) -> None:
+        other = Board(board.raw, board.keys.stream_name, group="other")
+        other.join()
+        jobs = [board.add() for _ in range(4)]
+        held = other.fetch()
+        other.run(other.complete(held[0]))
+        board.run(board.complete(*board.fetch()))
+        board.run(writes.sweep(board.keys))
+        assert [entry for entry, _ in board.entries(board.keys.stream)] == jobs[1:]
+
+    def test_prunes_old_and_surplus_records(self, board: Board) -> None:
+        jobs = []
+        for _ in range(4):
+            held = board.held_again()
+            board.run(board.complete(held))
+            jobs.append(held.job)
+        assert board.run(writes.sweep(board.keys)).pruned == 0
+        board.raw.zadd(board.keys.finished, {jobs[0]: board.now() - 8 * 86_400_000})
+        swept = board.run(writes.sweep(board.keys, finished_max=2))
+        assert (swept.pruned, swept.more) == (2, False)
+        assert [bool(board.record(job)) for job in jobs] == [False, False, True, True]
+        assert board.raw.zcard(board.keys.finished) == 2
+
+    def test_prunes_a_hundred_at_a_time(self, board: Board) -> None:
+        board.raw.zadd(board.keys.finished, {f"{number}-1": number for number in range(150)})
+        first = board.run(writes.sweep(board.keys))
+        assert (first.pruned, first.more) == (100, True)
+        assert board.run(writes.sweep(board.keys)).pruned == 50
+
+    def test_forgets_cancels_of_jobs_that_are_over(self, board: Board) -> None:
+        ended, held, released, again = (
+            board.held(), board.held(), board.held(), board.held_again(),
+        )  # fmt: skip
+        unread = board.add(entry="99999999999999-0")
+        board.run(board.complete(ended))
+        board.run(board.release([board.releasing(released)]))
+        kept = {held.job, released.job, again.job, unread}
+        board.raw.sadd(board.keys.cancelled, ended.job, *kept)
+        board.run(writes.sweep(board.keys))
+        assert board.raw.smembers(board.keys.cancelled) == kept
+
+    def test_trims_events_by_the_memory_they_use(self, board: Board) -> None:
+        for _ in range(2_000):
+            ask(board.raw, "XADD", board.keys.events, "*", "event", "x", "jobs", "y" * 100)
+        used = ask(board.raw, "MEMORY", "USAGE", board.keys.events)
+        board.run(writes.sweep(board.keys, events_bytes=used * 2))
+        assert board.raw.xlen(board.keys.events) == 2_001
+        board.run(writes.sweep(board.keys, events_bytes=used // 4))
+        assert 300 <= board.raw.xlen(board.keys.events) <= 700
+
+    def test_names_workers_whose_heartbeat_has_expired(self, board: Board) -> None:
+        board.run(board.renew())
+        board.run(board.other(b"w2").renew())
+        long_ago = board.now() - 1_000_000
+        board.raw.zadd(board.keys.workers, {"w1": long_ago, "w2": long_ago})
+        board.raw.delete(board.keys.worker(b"w1"))
+        assert board.run(writes.sweep(board.keys)).expired == [b"w1"]
+
+
+class TestDrained:
+    def drained(self, board: Board, until_ms: int | None = None) -> writes.Drained:
+        return board.run(writes.drained(board.keys, until_ms=until_ms))
+
+    def test_of_an_untouched_group_is_empty(self, board: Board) -> None:
+        before = board.snapshot()
+        assert self.drained(board) == (True, 0, 0, 0, 0, False)
+        assert board.snapshot() == before
+
+    def test_sees_unread_ready_pending_and_delayed(self, board: Board) -> None:
+        board.add()
+        assert self.drained(board) == (False, 1, 0, 0, 0, False)
+        [held] = board.other(b"w2").fetch()
+        assert self.drained(board) == (False, 0, 0, 1, 0, False)
+        other = board.other(b"w2")
+        board.run(other.delay([board.move(held, after_ms=0)]))
+        assert self.drained(board) == (False, 0, 1, 0, 0, False)
+        [again] = board.fetch(Source.READY)
+        assert self.drained(board) == (False, 0, 0, 1, 0, False)
+        [moved] = board.run(board.delay([board.move(again)]))
+        assert self.drained(board) == (False, 0, 0, 0, 1, False)
+        assert self.drained(board, until_ms=moved.due_ms - 1).empty
+        assert not self.drained(board, until_ms=moved.due_ms).empty
+
+    def test_tells_of_a_pause(self, board: Board) -> None:
+        board.run(writes.pause(board.keys, by="ada"))
+        assert self.drained(board).paused
+
+
+class TestFactsAndPause:
+    def test_facts_are_set_removed_and_counted(self, board: Board) -> None:
+        facts: dict[str, str | int] = {"max_attempts": 3, "backoff": "fixed:1s", "timeout_ms": 500}
+        assert board.run(writes.set_facts(board.keys, facts)) == 2
+        assert board.run(writes.set_facts(board.keys, {"backoff": ""})) == 3
+        joined = board.join()
+        assert joined.facts == {"max_attempts": "3", "timeout_ms": "500"}
+        assert joined.version == 3
+
+    def test_an_unknown_fact_is_refused(self, board: Board) -> None:
+        with pytest.raises(ValueError, match="tick"):
+            writes.set_facts(board.keys, {"tick": 1})
+        with pytest.raises(ValueError, match="3000"):
+            writes.set_facts(board.keys, {"visibility_ms": 100})
+
+    def test_a_pause_is_kept_with_who_and_why(self, board: Board) -> None:
+        assert board.run(writes.pause(board.keys, by="ada", why="tests")) == (Ruling.OK, "")
+        state = board.state()
+        assert (state[b"paused_by"], state[b"paused_why"]) == (b"ada", b"tests")
+        assert abs(int(state[b"paused_since"]) - board.now()) < 5_000
+        assert board.run(writes.pause(board.keys, by="bob")).ruling is Ruling.REFUSED
+        assert board.run(writes.resume(board.keys, by="ada")) == (Ruling.OK, "")
+        assert not [name for name in board.state() if name.startswith(b"paused")]
+        assert board.run(writes.resume(board.keys, by="ada")).ruling is Ruling.REFUSED
+        assert [each["by"] for each in board.events("paused") + board.events("resumed")] == [
+            "ada", "ada",
+        ]  # fmt: skip
+
+
+class TestDisband:
+    def disband(self, board: Board) -> int:
+        records = 0
+        for _ in range(20):
+            disbanded = board.run(writes.disband(board.keys))
+            records += disbanded.records
+            if not disbanded.more:
+                return records
+        raise AssertionError("it doesn't come to an end")
+
+    def test_leaves_nothing_of_the_group(self, board: Board) -> None:
+        for _ in range(25):
+            board.dead()
+        board.delayed()
+        board.run(board.complete(board.held_again()))
+        held = board.held_again()
+        first = board.held()
+        board.silence(first)
+        board.ticking()
+        board.run(board.other(b"w2").reclaim())
+        board.held()
+        assert board.record(held.job)
+        assert self.disband(board) >= 29
+        assert [key for key in board.snapshot() if b":g:" in key] == []
+        assert board.raw.xinfo_groups(board.keys.stream) == []
+
+    def test_frees_what_it_pinned_and_leaves_the_other_group_alone(self, board: Board) -> None:
+        other = Board(board.raw, board.keys.stream_name, group="other")
+        other.join()
+        jobs = [board.add() for _ in range(4)]
+        other.run(other.complete(*other.fetch(count=3)))
+        board.fetch(count=2)
+        self.disband(board)
+        assert [entry for entry, _ in board.entries(board.keys.stream)] == jobs[3:]
+        assert [each.job for each in other.fetch()] == jobs[3:]
+
+    def test_of_nothing_is_no_error(self, client: redis.Redis, stream: str) -> None:
+        assert self.disband(Board(client, stream)) == 0

@@ -1,0 +1,166 @@
+"""cancel.lua, requeue.lua and purge.lua: what a person may do to one job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from retraced.store import writes
+from retraced.store.writes import Answer, Ruling, Source
+from tests.scripts.board import Board
+from tests.scripts.test_moves import ODD
+
+
+def cancel(board: Board, job: bytes) -> writes.Verdict:
+    return board.run(writes.cancel(board.keys, job, by="ada"))
+
+
+class TestCancel:
+    def test_ends_a_delayed_job_at_once(self, board: Board) -> None:
+        job = board.delayed()
+        assert cancel(board, job).ruling is Ruling.OK
+        assert board.places(job) == []
+        record = board.record(job)
+        assert record[b"state"] == b"cancelled"
+        assert not [name for name in record if name.startswith(b"f:")]
+        assert board.story(job)[-1].items() >= {"event": "cancelled", "by": "ada"}.items()
+        assert board.raw.zscore(board.keys.finished, job) is not None
+        assert cancel(board, job) == (Ruling.REFUSED, "it is cancelled")
+
+    def test_waits_for_the_next_step_of_a_held_job(self, board: Board) -> None:
+        held = board.held()
+        assert cancel(board, held.job).ruling is Ruling.OK
+        assert board.raw.smembers(board.keys.cancelled) == {held.job}
+        [event] = board.events("cancel_requested")
+        assert event["jobs"] == {held.job.decode(): {"by": "ada"}}
+        assert cancel(board, held.job) == (Ruling.OK, "its cancel is on its way")
+        assert len(board.events("cancel_requested")) == 1
+
+    def test_reaches_a_job_that_nobody_has_read(self, board: Board) -> None:
+        job = board.add()
+        assert cancel(board, job).ruling is Ruling.OK
+        assert board.raw.scard(board.keys.cancelled) == 1
+
+    def test_reaches_a_job_that_was_released_without_a_record(self, board: Board) -> None:
+        jobs = [board.held() for _ in range(45)]
+        board.run(board.release([board.releasing(each) for each in jobs]))
+        assert cancel(board, jobs[0].job).ruling is Ruling.OK
+        assert cancel(board, jobs[44].job).ruling is Ruling.OK
+
+    def test_reaches_a_retry_in_the_ready_stream(self, board: Board) -> None:
+        held = board.held_again()
+        assert cancel(board, held.job).ruling is Ruling.OK
+        assert board.run(board.release([board.releasing(held)])) == [Answer.CANCELLED]
+
+    def test_refuses_a_dead_and_a_finished_job(self, board: Board) -> None:
+        assert cancel(board, board.dead()) == (Ruling.REFUSED, "it is dead")
+        held = board.held_again()
+        board.run(board.complete(held))
+        assert cancel(board, held.job) == (Ruling.REFUSED, "it is done")
+
+    @pytest.mark.parametrize("job", [b"1-1", b"99999999999999-0", b"nonsense"])
+    def test_finds_no_job_that_isnt_there(self, board: Board, job: bytes) -> None:
+        board.held()
+        before = board.snapshot()
+        if job == b"nonsense":
+            with pytest.raises(Exception, match="Invalid stream ID"):
+                cancel(board, job)
+        else:
+            assert cancel(board, job).ruling is Ruling.MISSING
+        assert board.snapshot() == before
+
+    def test_finds_no_job_that_has_ended_without_a_record(self, board: Board) -> None:
+        held = board.held()
+        board.run(board.complete(held))
+        assert cancel(board, held.job).ruling is Ruling.MISSING
+
+
+class TestRequeue:
+    def requeue(self, board: Board, job: bytes, *, keep: bool = False) -> writes.Verdict:
+        return board.run(writes.requeue(board.keys, job, by="ada", keep_schedule=keep))
+
+    def test_gives_a_fresh_budget_and_drops_the_schedule(self, board: Board) -> None:
+        held = board.held({**ODD, "delay": "5s", "run_at": "1", "expires": "1m"})
+        board.run(board.bury([board.burial(held)]))
+        assert self.requeue(board, held.job) == (Ruling.OK, "")
+        assert board.places(held.job) == ["ready"]
+        [fields] = board.ready()
+        assert abs(int(fields.pop(b"@due")) - board.now()) < 5_000
+        assert fields == {
+            b"@job": held.job, b"@attempt": b"0", b"@deliveries": b"1", b"@lost": b"0",
+            b"@crashes": b"0", b"type": b"t", b"@@mine": b"1", b"@@@twice": b"2",
+            b"\xff\x00": b"\x00\xff", b"": b"", b"f:x": b"y",
+        }  # fmt: skip
+        record = board.record(held.job)
+        assert record[b"state"] == b"queued"
+        assert record[b"entry"] == board.entries(board.keys.ready)[0][0]
+        assert (record[b"attempt"], record[b"begun"]) == (b"0", b"")
+        assert board.story(held.job)[-1].items() >= {"event": "requeued", "by": "ada"}.items()
+        assert board.dead_letters() == []
+
+    def test_keeps_the_schedule_if_asked(self, board: Board) -> None:
+        job = board.dead({"delay": "5s", "payload": "x"})
+        self.requeue(board, job, keep=True)
+        [fields] = board.ready()
+        assert fields[b"delay"] == b"5s"
+        assert b"@due" not in fields
+
+    def test_works_for_a_job_that_had_nothing_but_a_schedule(self, board: Board) -> None:
+        job = board.dead({"delay": "5s"})
+        assert self.requeue(board, job).ruling is Ruling.OK
+
+    def test_of_a_long_job_drops_the_schedule_from_its_record(self, board: Board) -> None:
+        fields: dict[Any, str] = {f"name-{number}": "v" for number in range(5_000)}
+        job = board.dead({**fields, "delay": "5s"})
+        assert self.requeue(board, job).ruling is Ruling.OK
+        record = board.record(job)
+        assert b"f:delay" not in record
+        assert b"f:name-4999" in record
+        assert board.ready()[0][b"@record"] == b"1"
+
+    def test_is_refused_a_second_time(self, board: Board) -> None:
+        job = board.dead()
+        self.requeue(board, job)
+        assert self.requeue(board, job) == (Ruling.REFUSED, "it is queued, not dead")
+        assert len(board.ready()) == 1
+
+    def test_finds_the_dead_letter_of_a_lost_record(self, board: Board) -> None:
+        jobs = [board.dead() for _ in range(25)]
+        board.raw.delete(board.keys.job(jobs[0]))
+        assert self.requeue(board, jobs[0]).ruling is Ruling.OK
+        assert board.places(jobs[0]) == ["ready"]
+
+    def test_of_no_dead_letter_is_missing(self, board: Board) -> None:
+        assert self.requeue(board, b"1-1").ruling is Ruling.MISSING
+        job = board.dead()
+        board.raw.delete(board.keys.dlq)
+        assert self.requeue(board, job).ruling is Ruling.MISSING
+
+    def test_lets_the_job_run_and_succeed(self, board: Board) -> None:
+        job = board.dead()
+        self.requeue(board, job)
+        [held] = board.fetch(Source.READY)
+        assert board.run(board.complete(held)) == [Answer.OK]
+        assert board.record(job)[b"state"] == b"done"
+
+
+class TestPurge:
+    def test_removes_the_letter_and_keeps_the_story_for_a_while(self, board: Board) -> None:
+        job = board.dead()
+        assert board.run(writes.purge(board.keys, job, by="ada")) == (Ruling.OK, "")
+        assert board.dead_letters() == []
+        assert board.record(job)[b"state"] == b"purged"
+        assert board.raw.zscore(board.keys.finished, job) is not None
+        assert board.story(job)[-1].items() >= {"event": "purged", "by": "ada"}.items()
+
+    def test_of_a_long_job_frees_its_fields(self, board: Board) -> None:
+        job = board.dead({f"name-{number}": "v" for number in range(5_000)})
+        board.run(writes.purge(board.keys, job, by="ada"))
+        assert not [name for name in board.record(job) if name.startswith(b"f:")]
+
+    def test_refuses_what_isnt_dead_and_misses_what_isnt_there(self, board: Board) -> None:
+        job = board.delayed()
+        verdict = board.run(writes.purge(board.keys, job, by="ada"))
+        assert verdict == (Ruling.REFUSED, "it is delayed, not dead")
+        assert board.run(writes.purge(board.keys, b"1-1", by="ada")).ruling is Ruling.MISSING
