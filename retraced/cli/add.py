@@ -23,16 +23,18 @@ EXAMPLES = """
 \b
 Examples:
   retraced add emails to=ada@example.org subject=hi
-  retraced add emails --type send_email --payload '{"to": "ada@example.org"}' --delay 10m
+  retraced add emails --type send_email --payload '{"to": "ada"}' --delay 10m
   retraced add reports --payload @report.json
   retraced add emails --ndjson jobs.ndjson
 
 \b
-A line of --ndjson is a JSON object:
+A line of --ndjson is a JSON object, one of:
   {"type": "send_email", "payload": {"to": "ada@example.org"}, "delay": "10m"}
-  {"to": "ada@example.org", "subject": "hi"}      (without payload: the fields are the payload)
-Jobs are added in order. At a line that can't be used the command stops: all lines before it are
-added and their ids printed, none from it on, and the error tells its number.
+  {"to": "ada@example.org", "subject": "hi"}
+
+Without "payload" all that isn't an option of the job is its payload. Jobs are added in order. At a
+line that can't be used the command stops: all lines before it are added and their ids printed,
+none from it on, and the error tells its number.
 """
 
 
@@ -151,10 +153,10 @@ def read_file(name: str) -> bytes:
 
 
 def _add_lines(session: Session, stream: str, source: str) -> None:
-    from retraced.cli.ndjson import Lines, opened
+    from retraced.cli.ndjson import STANDARD_INPUT, Lines, opened
 
     with opened(source) as file:
-        lines = Lines(file, name="standard input" if source == "-" else source)
+        lines = Lines(file, name=STANDARD_INPUT if source == "-" else source)
 
         async def work(link: Link) -> None:
             await lines.add_to(link, stream, lambda ids: print_ids(session, stream, ids))

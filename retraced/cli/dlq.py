@@ -22,7 +22,6 @@ _COLUMNS = ("job", "type", "reason", "attempts", "died", "error")
 _REQUEUED = ("job", "result", "why")
 
 _JSON = """
-\b
 JSON, for each dead letter: id (the job's), entry (its id in the dead-letter stream), type (null:
 the stream's name), reason, error, attempts, deliveries, crashes, died_at (RFC 3339), died_ms.
 """
@@ -30,7 +29,7 @@ the stream's name), reason, error, attempts, deliveries, crashes, died_at (RFC 3
 
 @click.group(epilog="Example: retraced dlq list emails --group mail")
 def dlq() -> None:
-    """Look at dead letters: jobs that can't succeed. Put them back."""
+    """Look at dead letters (jobs that couldn't succeed) and put them back."""
 
 
 @dlq.command(
@@ -78,7 +77,6 @@ def list_(session: Session, stream: str, *, group: str, limit: int, before: str 
 Example:
   retraced dlq show emails 1795501170340-0 --group mail
 
-\b
 JSON: as in `dlq list`, and fields (name to value, as they were added; bytes that aren't UTF-8 as
 escapes), facts (what ReTraced noted), story (as in `trace`).
 """,
@@ -88,7 +86,7 @@ escapes), facts (what ReTraced noted), story (as in `trace`).
 @click.option("--group", required=True, metavar="G", help="The consumer group.")
 @click.pass_obj
 def show_(session: Session, stream: str, job: str, *, group: str) -> None:
-    """Show one dead letter: the fields as they were added, the error, the story."""
+    """Show one dead letter whole: its fields, error and story."""
     wanted = job_id(job)
 
     async def work(link: Link) -> tuple[DeadLetter, tuple[tuple[bytes, bytes], ...], Story]:
@@ -129,7 +127,6 @@ Examples:
   retraced dlq requeue emails 1795501170340-0 --group mail
   retraced dlq requeue emails --group mail --all --yes
 
-\b
 JSON, for each job: id, result (requeued, refused, missing), why.
 """
 )
@@ -154,9 +151,10 @@ def requeue(
     keep_schedule: bool,
     even_invalid: bool,
 ) -> None:
-    """Put dead letters back into the queue, with a fresh budget of attempts and crashes.
+    """Put dead letters back into the queue.
 
-    The story says who did it. What was buried as invalid is refused: it would be buried again.
+    They get a fresh budget of attempts and crashes, and the story says who did it. What was buried
+    as invalid is refused: it would be buried again.
     """
     from retraced.cli import putback
 

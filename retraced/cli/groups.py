@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _COLUMNS = ("stream", "group", *GROUP_COLUMNS)
 
 _JSON = """
-\b
 JSON, for each group: id, stream, exists (in the stream), unread, unread_exact (false: at least so
 many), held, ready, delayed, dead, workers, paused, last_delivered_id, visibility_timeout_ms.
 """
@@ -37,7 +36,7 @@ def groups() -> None:
 @click.argument("stream", required=False)
 @click.pass_obj
 def list_(session: Session, stream: str | None) -> None:
-    """List the groups of STREAM, or of all streams, with the jobs that they have where."""
+    """List the groups of STREAM, or of all streams, with how many jobs are where."""
 
     async def work(link: Link) -> list[GroupSummary]:
         return await _listed(link, stream)
@@ -82,7 +81,7 @@ def create(
     visibility_timeout: int | None,
     delete_settled: bool,
 ) -> None:
-    """Make a group on STREAM, before its first job or at a place of your choice.
+    """Make a group on STREAM, best before its first job.
 
     Every group gets each job that is added from then on. A group that exists stays as it is.
     """
@@ -115,7 +114,7 @@ _CREATED = ("stream", "group", "created")
     epilog="""
 \b
 Examples:
-  retraced groups delete emails --group audit          (shows what would be lost)
+  retraced groups delete emails --group audit
   retraced groups delete emails --group audit --yes
 """
 )
@@ -124,8 +123,9 @@ Examples:
 @click.option("--yes", is_flag=True, help="Delete it, with all that it has.")
 @click.pass_obj
 def delete(session: Session, stream: str, *, group: str, yes: bool) -> None:
-    """Delete a group of STREAM: its jobs, dead letters and stories are lost.
+    """Delete a group of STREAM with all it has.
 
+    Its jobs, dead letters and stories are lost; without --yes it only shows what that would be.
     Other groups keep theirs. Entries of the stream that only this group needed are deleted too.
     """
 

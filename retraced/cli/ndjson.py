@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ from typing import BinaryIO
 
 import orjson
 
+from retraced.cli.summary import plural
 from retraced.client.adding import CHUNK_BYTES, CHUNK_JOBS, NotAllAdded
 from retraced.client.asynchronous import append
 from retraced.client.newjob import NewJob
@@ -18,6 +20,7 @@ from retraced.entry import RESERVED
 from retraced.errors import RetracedError, UsageError
 from retraced.store.connection import Link
 
+STANDARD_INPUT = "standard input"
 _OPTIONS = frozenset(name.decode() for name in RESERVED) - {"payload"}
 _ENVELOPE = _OPTIONS | {"payload", "headers"}
 
@@ -68,7 +71,7 @@ class Lines:
                 chunk.put(number, entry_of_line(line))
             except (UsageError, TypeError) as error:
                 await self._send(link, stream, chunk, report)
-                raise self._refused(number, error) from None
+                raise self._refused(number, stream, error) from None
             if chunk.full:
                 await self._send(link, stream, chunk, report)
                 chunk = _Chunk()
@@ -88,11 +91,13 @@ class Lines:
         self.added += len(ids)
         report(ids)
 
-    def _refused(self, number: int, error: Exception) -> BadLine:
+    def _refused(self, number: int, stream: str, error: Exception) -> BadLine:
+        file = "FILE" if self.name == STANDARD_INPUT else self.name
         return BadLine(
             f"line {number:,} of {self.name} can't be used: {error}. {self._so_far()}; "
             f"nothing from line {number:,} on was. Mend it and add the rest: "
-            f"tail -n +{number} FILE | retraced add STREAM --ndjson -"
+            f"tail -n +{number} {shlex.quote(file)} | "
+            f"retraced add {shlex.quote(stream)} --ndjson -"
         )
 
     def _failed(self, error: NotAllAdded, chunk: _Chunk) -> str:
@@ -110,8 +115,9 @@ class Lines:
         return told + f". Nothing after line {chunk.numbers[-1]:,} was sent"
 
     def _so_far(self) -> str:
-        jobs = "1 job is" if self.added == 1 else f"{self.added:,} jobs are"
-        return f"{jobs} known to be added (their ids are printed)"
+        if not self.added:
+            return "No job is known to be added"
+        return f"{plural(self.added, 'job')} known to be added (the ids are printed)"
 
 
 def entry_of_line(line: bytes) -> list[bytes]:
@@ -123,7 +129,7 @@ def entry_of_line(line: bytes) -> list[bytes]:
     try:
         said = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"not JSON ({error})") from None
+        raise UsageError(f"not JSON ({error.msg}, at column {error.colno})") from None
     if not isinstance(said, dict):
         raise UsageError(f"a JSON {_kind(said)}, not an object")
     _check_strings(said)

@@ -27,7 +27,6 @@ Examples:
   retraced pending emails --group mail --redis-cli
   retraced -o json pending emails --group mail
 
-\b
 JSON, for each held job: id, on (the stream that it is pending on), entry (its id there), worker,
 idle_ms (since the worker's last sign of life), delivery (all so far, this one included),
 state (running, prefetched, "not told", "worker is gone").

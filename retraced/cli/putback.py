@@ -92,6 +92,8 @@ def _still_invalid(letter: DeadLetter) -> str:
 
 
 def _counted(some: Sequence[Result], results: Sequence[Result]) -> str:
+    if len(results) == 1:
+        return "1 job"
     return f"{len(some):,} of {plural(len(results), 'job')}"
 
 

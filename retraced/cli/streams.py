@@ -22,12 +22,10 @@ Examples:
   retraced streams
   retraced -o json streams
 
-\b
 UNREAD: entries that the group hasn't been given yet, counted by ids, at most 10,000 of them.
 HELD: with a worker. READY: due, waiting for a worker. DELAYED: waiting for their time. DEAD: in
 the dead-letter stream. ENTRIES are jobs that at least one group hasn't settled or moved.
 
-\b
 JSON, for each stream: id, entries, groups; of each group: group, exists, unread, unread_exact,
 held, ready, delayed, dead, workers, paused, last_delivered_id, visibility_timeout_ms.
 """

@@ -29,7 +29,6 @@ Examples:
   retraced trace emails 1795501170340-0 --group mail --follow
   retraced -o json trace emails 1795501170340-0
 
-\b
 JSON, for each group: id (the job's), stream, group, state (queued, held, delayed, dead, done,
 cancelled, vanished, purged, unknown), where (in words), why_more_than_once, added_at, due_at,
 attempts, deliveries, lost, crashes (null when no record tells), reason, error, held (worker, on,

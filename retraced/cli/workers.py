@@ -23,7 +23,6 @@ Examples:
   retraced workers
   retraced workers emails --group mail
 
-\b
 JSON, for each worker and group: id (its consumer name), stream, group, alive, beat_ms (since its
 last heartbeat), running (ids of jobs), and all else that the worker told, under facts.
 """

@@ -113,7 +113,7 @@ def test_a_bad_line_is_named_and_all_before_it_are_added_and_printed(
     assert ran.code == 1
     assert "line 701 of standard input" in ran.err
     assert why in ran.err
-    assert "700 jobs are known to be added" in ran.err
+    assert "700 jobs known to be added" in ran.err
     assert [row["id"] for row in ran.rows] == [entry for entry, _ in stored(raw, stream)]
     assert len(ran.rows) == 700
 
