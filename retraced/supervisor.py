@@ -69,6 +69,7 @@ def duties(worker: Worker, subscription: Subscription) -> Iterable[Coroutine[Any
         pruner=Pruner(subscription, link=link, log=log),
         author=worker.author,
         log=log,
+        tally=worker.tally,
     ).run()
 
 

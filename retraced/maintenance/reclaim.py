@@ -19,6 +19,7 @@ from retraced.worker.dispatch import Dispatcher
 from retraced.worker.fetch import Fetcher
 from retraced.worker.patience import Patience
 from retraced.worker.subscription import Subscription
+from retraced.worker.tally import Tally
 
 LOST_CEILING = 10
 MOST_PAUSE_S = 5.0
@@ -37,6 +38,7 @@ class Reclaimer:
         pruner: Pruner,
         author: Author,
         log: Log,
+        tally: Tally,
     ) -> None:
         self._subscription = subscription
         self._dispatcher = dispatcher
@@ -45,6 +47,7 @@ class Reclaimer:
         self._pruner = pruner
         self._author = author
         self._log = log
+        self._tally = tally
 
     async def run(self) -> None:
         patience = Patience()
@@ -81,17 +84,19 @@ class Reclaimer:
         return min(MOST_PAUSE_S, self._subscription.visibility_ms / 6000)
 
     def _call(self) -> Call[Reclaimed]:
+        slots, suspects = self._dispatcher.takeable()
         return writes.reclaim(
             self._subscription.keys,
             self._author,
-            free=self._dispatcher.free,
-            free_suspects=self._dispatcher.free_suspects,
+            free=slots,
+            free_suspects=suspects,
             holds=[delivery.held for delivery in self._subscription.deliveries()],
             lost_ceiling=LOST_CEILING,
             every_ms=int(self._every_s * 1000),
         )
 
     async def _take(self, answer: Reclaimed) -> None:
+        self._tally.dead += answer.buried
         if answer.buried or answer.vanished:
             self._log.warning(
                 "reclaim_ended_jobs",

@@ -61,9 +61,17 @@ async def count_asked(link: Link, keys: Keys, asked: Mapping[str, int]) -> None:
         await link.call("HINCRBY", keys.state, f"asked:{name}", times)
 
 
-async def delayed_types(link: Link, keys: Keys, *, most: int = 1000) -> dict[str, int] | None:
-    """How many delayed jobs wait for a handler, by type; None if any waits for something else."""
-    members: list[bytes] = await link.call("ZRANGE", keys.delayed, 0, most)
+async def delayed_types(
+    link: Link, keys: Keys, *, until_ms: int | None, most: int = 1000
+) -> dict[str, int] | None:
+    """How many delayed jobs wait for a handler, by type; None if any waits for something else.
+
+    Only of those due by `until_ms`, if given.
+    """
+    last = "+inf" if until_ms is None else until_ms
+    members: list[bytes] = await link.call(
+        "ZRANGEBYSCORE", keys.delayed, "-inf", last, "LIMIT", 0, most
+    )
     types: dict[str, int] = {}
     for member in members:
         record = keys.job(unpadded(member))

@@ -16,7 +16,7 @@ class Neighbours:
     """What a stream holds that may not be ours to delete."""
 
     group_exists: bool
-    ours: bool  # another ReTraced group works it already
+    ours: bool  # a ReTraced group works it already, or did
     foreign_groups: tuple[str, ...]
     entries: int
     oldest_ms: int | None
@@ -45,7 +45,7 @@ async def look_around(link: Link, keys: Keys, start: bytes) -> Neighbours:
     first = await link.call("XRANGE", keys.stream, "-", "+", "COUNT", 1)
     return Neighbours(
         group_exists=keys.group in names,
-        ours=any(known.values()),
+        ours=any(known.values()) or await _has_state(link, keys, keys.group),
         foreign_groups=tuple(name.decode("utf-8", "replace") for name in names if not known[name]),
         entries=await link.call("XLEN", keys.stream),
         oldest_ms=int(first[0][0].split(b"-")[0]) if first else None,

@@ -23,6 +23,8 @@ from retraced.worker.settle import Settler
 from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally, names
 
+LONGEST_TURN_S = 0.05
+
 
 class Dispatcher:
     """`concurrency` slots for all subscriptions of this process; belongs to the event loop."""
@@ -54,6 +56,7 @@ class Dispatcher:
         self._apart: set[asyncio.Task[None]] = set()
         self._running: set[Delivery] = set()
         self._abandoned = 0
+        self._started_before = 0
         self._jobs_wait = False
         self._stopping = False
         self.room = asyncio.Event()
@@ -72,12 +75,22 @@ class Dispatcher:
         taken = len(self._running) + self._abandoned + len(self._waiting)
         return max(0, self._concurrency - taken)
 
-    @property
-    def free_suspects(self) -> int:
+    def takeable(self) -> tuple[int, int]:
+        """How many silent deliveries to take over, and how many of them suspects.
+
+        As many as slots are free, or became free since the last call: a worker whose prefetch
+        fills every slot at once would otherwise leave the jobs of the dead to nobody.
+        """
+        started = self._tally.started
+        turned_over = min(started - self._started_before, self._concurrency)
+        self._started_before = started
+        if self._stopping:
+            return 0, 0
+        slots = min(max(self.free, turned_over), max(0, self._left_to_start()))
         if self._executor.isolates:
-            return self.free
-        taken = len(self._apart) + len(self._waiting_suspects)
-        return max(0, min(self.free, self._suspects - taken))
+            return slots, slots
+        children = self._suspects - len(self._apart) - len(self._waiting_suspects)
+        return slots, max(0, min(slots, children))
 
     @property
     def busy(self) -> bool:
@@ -135,6 +148,8 @@ class Dispatcher:
             self._settle(delivery, why_not)
         elif delivery.suspect and not self._executor.isolates:
             self._waiting_suspects.append(delivery)
+        elif delivery.former:  # it has waited long enough already
+            self._waiting.appendleft(delivery)
         else:
             self._waiting.append(delivery)
 
@@ -167,12 +182,21 @@ class Dispatcher:
         self.room.set()
 
     async def _run_queue(self) -> None:
-        task = _this_task()
-        while self._waiting and not self._stopping:
+        task, turn = _this_task(), monotonic()
+        while self._waiting and not self._stopping and self._within_slots():
             await self._work(self._waiting.popleft(), task)
+            if monotonic() - turn > LONGEST_TURN_S:  # busy handlers must not starve the loop
+                await asyncio.sleep(0)
+                turn = monotonic()
+
+    def _within_slots(self) -> bool:
+        return len(self._runners) + self._abandoned <= self._concurrency
 
     async def _run_suspect(self, delivery: Delivery) -> None:
-        await self._work(delivery, _this_task())
+        if self._stopping:
+            self._settle(delivery, Interrupted())
+        else:
+            await self._work(delivery, _this_task())
 
     async def _work(self, delivery: Delivery, task: asyncio.Task[Any]) -> None:
         if delivery.lost:
@@ -183,6 +207,9 @@ class Dispatcher:
         self._begin(delivery)
         try:
             outcome = await attempt(delivery, task, self._executor, self._suspended)
+        except Exception:  # the worker ends of it, and the job is not to blame
+            self._settle(delivery, Interrupted())
+            raise
         finally:
             self._running.discard(delivery)
         if delivery.leftover is not None:
@@ -194,6 +221,7 @@ class Dispatcher:
         self._jobs_wait = False
         self._tally.started += 1
         if self._tally.started == self._max_jobs:
+            self.stop()
             self._full()
 
     def _watch(self, delivery: Delivery) -> None:
@@ -240,7 +268,7 @@ class Dispatcher:
     # ends from outside
 
     def lose(self, delivery: Delivery, why: str) -> bool:
-        """Another delivery owns the job: ends the run, settles nothing. False if it wasn't running."""
+        """Another delivery owns the job: ends its run, settles nothing. False if none ran."""
         self._log.warning("lease_lost", **names(delivery), what=why)
         delivery.lost = True
         if end(delivery, Interrupted()):

@@ -69,7 +69,7 @@ class Drain:
             return True
         if left.unread or left.ready or left.pending:
             return False
-        types = await delayed_types(self._link, subscription.keys)
+        types = await delayed_types(self._link, subscription.keys, until_ms=self._until_ms)
         if not types:
             return False
         result.unhandled |= types

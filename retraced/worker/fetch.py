@@ -8,7 +8,7 @@ from math import ceil
 from time import monotonic
 from typing import Any
 
-from retraced.errors import GroupMissing, StoreError, Unavailable
+from retraced.errors import GroupMissing, InvalidEntry, StoreError, Unavailable
 from retraced.log import Log
 from retraced.store.arrivals import (
     cancelled_among,
@@ -24,10 +24,12 @@ from retraced.worker.dispatch import Dispatcher
 from retraced.worker.heal import Healer
 from retraced.worker.patience import Patience
 from retraced.worker.subscription import Subscription
+from retraced.worker.tally import names
 
 BLOCK_MS = 5000
 MOST_AT_ONCE = 500
 MOST_BYTES = 4 << 20
+LONGEST_STOP_S = 5.0
 
 
 class Fetcher:
@@ -54,6 +56,7 @@ class Fetcher:
         self._patience = Patience()
         self._stopping = False
         self._blocked = False
+        self._busy = False
         self._bytes_each = 1024.0
         self.last_read = monotonic()
 
@@ -64,19 +67,24 @@ class Fetcher:
             if not readable or not wanted:
                 await self._room()
                 continue
+            self._busy = True
             try:
                 await self._read(readable, wanted)
             except StoreError as error:
+                self._busy = False
                 await self._failed(readable, error)
             else:
                 trouble.over(self._log, "fetch")
                 self._patience.reset()
+            finally:
+                self._busy = False
 
     async def stop(self) -> None:
         """No more jobs: what the blocked read still returns is handed on, to be released."""
         self._stopping = True
         self._dispatcher.room.set()
-        while self._blocked:
+        until = monotonic() + LONGEST_STOP_S
+        while self._busy and monotonic() < until:
             await self.unblock()
             await asyncio.sleep(0.02)
 
@@ -88,7 +96,6 @@ class Fetcher:
                 await unblock(self._asking, client_id)
             except StoreError as error:
                 self._log.debug("unblock_failed", error=error)
-                self._blocked = not isinstance(error, Unavailable)
 
     async def _room(self) -> None:
         room = self._dispatcher.room
@@ -132,25 +139,36 @@ class Fetcher:
     async def hand_over(self, subscription: Subscription, deliveries: list[Delivery]) -> None:
         """Fetches what these deliveries only refer to, and gives them to the dispatcher.
 
-        When Redis goes away meanwhile they are left to be taken over, unstarted and uncharged.
+        One whose record can't be read now is left to be taken over, unstarted and uncharged.
         """
-        for delivery in deliveries:
-            if delivery.carried.job:
-                await self._complement(delivery)
+        whole = [each for each in deliveries if await self._complement(each)]
         if subscription.cancels:
-            await self._mark_cancelled(subscription, deliveries)
-        self._dispatcher.accept(deliveries)
+            await self._mark_cancelled(subscription, whole)
+        self._dispatcher.accept(whole)
 
-    async def _complement(self, delivery: Delivery) -> None:
+    async def _complement(self, delivery: Delivery) -> bool:
+        if not delivery.carried.job:
+            return True
         record = delivery.subscription.keys.job(delivery.job)
-        if delivery.carried.in_record:
-            delivery.fields = await record_fields(self._asking, record)
-        if self._dispatcher.lacks_handler(delivery):
-            delivery.unhandled_since = await unhandled_since(self._asking, record)
+        try:
+            if delivery.carried.in_record:
+                delivery.fields = await record_fields(self._asking, record)
+                if not delivery.fields:
+                    delivery.flaw = InvalidEntry("@record", "the fields that it kept are gone")
+            if self._dispatcher.lacks_handler(delivery):
+                delivery.unhandled_since = await unhandled_since(self._asking, record)
+        except StoreError as error:
+            self._log.warning("record_unreadable", **names(delivery), error=error)
+            return False
+        return True
 
     async def _mark_cancelled(self, subscription: Subscription, deliveries: list[Delivery]) -> None:
         jobs = [delivery.job for delivery in deliveries]
-        gone = await cancelled_among(self._asking, subscription.keys, jobs)
+        try:
+            gone = await cancelled_among(self._asking, subscription.keys, jobs)
+        except StoreError as error:  # whatever settles them will find the cancel
+            self._log.debug("cancels_unread", stream=subscription.stream, error=error)
+            return
         for delivery in deliveries:
             delivery.cancelled = delivery.job in gone
 

@@ -12,6 +12,8 @@ from retraced.store.writes import PROTOCOL, Joined, join
 from retraced.worker.patience import Patience
 from retraced.worker.subscription import Subscription
 
+FROM_START = b"0"
+
 
 class Healer:
     """Keeps each subscription's groups in existence; `start` is where a new group begins."""
@@ -23,11 +25,15 @@ class Healer:
         self._log = log
 
     async def join(self, subscription: Subscription) -> Joined:
-        """Makes the groups if need be and takes over their facts. Raises a `StoreError`."""
+        """Makes the groups if need be and takes over their facts. Raises a `StoreError`.
+
+        One that this worker knew and that is gone with its checkpoint begins at the start.
+        """
+        again = subscription.known
         call = join(
             subscription.keys,
-            visibility_ms=self._visibility_ms,
-            start=self._start,
+            visibility_ms=subscription.visibility_ms if again else self._visibility_ms,
+            start=FROM_START if again else self._start,
         )
         joined = await self._link.run(call)
         if joined.protocol > PROTOCOL:
@@ -36,23 +42,33 @@ class Healer:
                 f"protocol {joined.protocol}, this worker knows up to {PROTOCOL}: upgrade it"
             )
         subscription.adopt(joined)
-        await register(self._link, subscription.keys)
+        if again and (joined.created or joined.restored):
+            event = "group_restored" if joined.restored else "group_created"
+            self._log.warning(event, stream=subscription.stream, group=subscription.group)
+        await self._register(subscription)
         return joined
+
+    async def _register(self, subscription: Subscription) -> None:
+        """Only for commands that list what there is: no reason not to work."""
+        try:
+            await register(self._link, subscription.keys)
+        except Unavailable:
+            raise
+        except StoreError as error:
+            self._log.once("register", "not_listed", stream=subscription.stream, error=error)
 
     async def heal(self, subscription: Subscription) -> bool:
         """Joins again; a stream that can't be worked leaves the common read until it can."""
         topic = f"heal {subscription.stream}"
         names = {"stream": subscription.stream, "group": subscription.group}
         try:
-            joined = await self.join(subscription)
+            await self.join(subscription)
         except Unavailable:
             return False
         except StoreError as error:
             subscription.broken = str(error)
             self._log.once(topic, "stream_broken", **names, error=error)
             return False
-        if joined.created or joined.restored:
-            self._log.warning("group_restored" if joined.restored else "group_created", **names)
         subscription.broken = ""
         self._log.over(topic, "stream_healed", **names)
         return True

@@ -27,6 +27,7 @@ from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally
 
 LAST_WRITES_S = 5.0
+LAST_RUNS_S = 8.0  # longer than a command has between SIGTERM and SIGKILL
 MOST_RUNNING_SHOWN = 200
 
 
@@ -220,7 +221,7 @@ class Worker:
         if not idle.done():
             self.log.warning("grace_over", running=len(self.dispatcher.running()))
             self.dispatcher.interrupt()
-            await asyncio.wait([idle], timeout=LAST_WRITES_S)
+            await asyncio.wait([idle], timeout=LAST_RUNS_S)
         await self._last_writes()
         await self._lease.stop()
 

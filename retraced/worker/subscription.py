@@ -72,6 +72,11 @@ class Subscription:
         self.policy = policy
 
     @property
+    def known(self) -> bool:
+        """Whether this worker has joined the group before."""
+        return self.version > 0
+
+    @property
     def readable(self) -> bool:
         return not self.paused and not self.broken
 
