@@ -7,12 +7,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from secrets import token_hex
 from time import monotonic
 from typing import Any
 
 from retraced.errors import RetracedError
+from retraced.handlers.child import returned
 from retraced.log import Log
 from retraced.maintenance.promote import Promoter
 from retraced.maintenance.prune import Pruner
@@ -25,6 +27,8 @@ DIED = 5
 FAILED = 1
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 STABLE_AFTER_S = 10.0
+LIFELINE = "RETRACED_LIFELINE"
+BEGAN, ENDED = b"b", b"e"
 
 
 def consumer_name(prefix: str | None) -> bytes:
@@ -78,10 +82,11 @@ async def work(worker: Worker) -> int:
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
         loop.add_signal_handler(number, worker.stop)
-    try:
-        await worker.run()
-    except* RetracedError as group:
-        raise _first(group) from group
+    with Lifeline(worker.stop):
+        try:
+            await worker.run()
+        except* RetracedError as group:
+            raise _first(group) from group
     return exit_code(worker)
 
 
@@ -107,15 +112,55 @@ def _first(group: BaseExceptionGroup[RetracedError]) -> RetracedError:
     return error
 
 
+class Lifeline:
+    """A child's end of the socket to its supervisor, if it has one.
+
+    It says when the work begins and when it has ended in order, so that a job that calls
+    `os._exit` isn't taken for an end. `orphaned` is called when the supervisor is gone.
+    """
+
+    def __init__(self, orphaned: Callable[[], None]) -> None:
+        number = os.environ.pop(LIFELINE, None)
+        self._socket = None if number is None else socket.socket(fileno=int(number))
+        self._orphaned = orphaned
+
+    def __enter__(self) -> None:
+        if self._socket is not None:
+            self._socket.set_inheritable(False)
+            self._say(BEGAN)
+            asyncio.get_running_loop().add_reader(self._socket, self._heard)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            if kind is None or issubclass(kind, RetracedError):
+                self._say(ENDED)
+            self._socket.close()
+
+    def _say(self, word: bytes) -> None:
+        assert self._socket is not None
+        with suppress(OSError):
+            self._socket.send(word)
+
+    def _heard(self) -> None:
+        """Nothing is ever said this way: it is the end of the supervisor."""
+        assert self._socket is not None
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._orphaned()
+
+
 class Supervisor:
     """Runs the same command in several processes; one that dies is started again with backoff."""
 
-    def __init__(self, arguments: Sequence[str], processes: int, *, log: Log) -> None:
+    def __init__(
+        self, arguments: Sequence[str], processes: int, *, environ: Mapping[str, str], log: Log
+    ) -> None:
         self._command = [sys.executable, "-m", "retraced", *arguments, "--processes", "1"]
         self._processes = processes
+        self._environ = environ
         self._log = log
         self._children: set[asyncio.subprocess.Process] = set()
-        self._stopping = False
+        self._stop = asyncio.Event()
 
     async def run(self) -> int:
         """The worst exit code of the children."""
@@ -130,25 +175,53 @@ class Supervisor:
         patience = Patience(first_s=0.2, most_s=30.0)
         while True:
             began = monotonic()
-            code = await self._once()
-            if code >= 0 or self._stopping:
+            code, died = await self._once()
+            if not died or self._stop.is_set():
                 return max(code, 0)
             if monotonic() - began > STABLE_AFTER_S:
                 patience.reset()
-            self._log.error("process_died", place=place, signal=signal.Signals(-code).name)
-            await patience.wait()
+            self._log.error("process_died", place=place, how=returned(code))
+            if await self._stopped_within(patience.next_s()):
+                return 0
 
-    async def _once(self) -> int:
-        child = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
-        self._children.add(child)
-        if self._stopping:
-            child.send_signal(signal.SIGTERM)
+    async def _once(self) -> tuple[int, bool]:
+        """Runs one child to its end: its code, and whether it died instead of ending in order."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                child = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    env={**self._environ, LIFELINE: str(theirs.fileno())},
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+            self._children.add(child)
+            if self._stop.is_set():
+                child.send_signal(signal.SIGTERM)
+            try:
+                code = await child.wait()
+            finally:
+                self._children.discard(child)
+            return code, code < 0 or _said(ours) == BEGAN
+
+    async def _stopped_within(self, seconds: float) -> bool:
         try:
-            return await child.wait()
-        finally:
-            self._children.discard(child)
+            async with asyncio.timeout(seconds):
+                return await self._stop.wait()
+        except TimeoutError:
+            return False
 
     def _signalled(self, number: int) -> None:
-        self._stopping = True
+        self._stop.set()
         for child in self._children:
-            child.send_signal(number)
+            with suppress(ProcessLookupError):
+                child.send_signal(number)
+
+
+def _said(ours: socket.socket) -> bytes:
+    """All that a child said that has ended."""
+    ours.setblocking(False)
+    try:
+        return ours.recv(16)
+    except OSError:
+        return b""

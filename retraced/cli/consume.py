@@ -120,11 +120,16 @@ def consume(ctx: click.Context, /, **flags: Any) -> None:
     _check(flags)
     url = session.url()
     if flags["processes"] > 1:
-        arguments = ["--url", url, "consume", *_own_arguments(sys.argv)]
-        code = supervisor.run(supervisor.Supervisor(arguments, flags["processes"], log=log).run())
+        code = supervisor.run(_supervise(url, flags["processes"], log))
     else:
         code = supervisor.run(_work(session, flags, log))
     ctx.exit(code)
+
+
+async def _supervise(url: str, processes: int, log: Log) -> int:
+    arguments = ["consume", *_own_arguments(sys.argv)]
+    environ = {**os.environ, "RETRACED_URL": url}  # not an argument: `ps` would show its password
+    return await supervisor.Supervisor(arguments, processes, environ=environ, log=log).run()
 
 
 async def _work(session: Session, flags: dict[str, Any], log: Log) -> int:
