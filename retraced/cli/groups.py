@@ -140,18 +140,18 @@ def delete(session: Session, stream: str, *, group: str, yes: bool) -> None:
 
     lost = session.run(work)
     show(session, [_row(lost)], _COLUMNS)
+    if lost.workers:
+        click.echo(
+            f"careful: {plural(lost.workers, 'worker')} of this group gave a sign of life and "
+            "would make it again; stop them first",
+            err=True,
+        )
     if not yes:
         raise Refused(
             f"deleting group {group!r} of {stream!r} loses {loss(lost)}. Nothing was deleted; "
             "say --yes to delete it"
         )
     click.echo(f"deleted group {group} of {stream}; lost: {loss(lost)}", err=True)
-    if lost.workers:
-        click.echo(
-            f"{plural(lost.workers, 'worker')} of this group may be alive and would make it again: "
-            "stop them, then delete it once more",
-            err=True,
-        )
 
 
 def loss(group: GroupSummary) -> str:

@@ -148,11 +148,14 @@ def _delayed(story: Story) -> str:
     left = story.due_ms - story.now_ms
     why = f" ({story.reason})" if story.reason else ""
     if left <= 0:
-        return f"delayed{why}, due since {format_ms(-left)}; a worker promotes it"
+        who = "a worker promotes it" if story.workers else "no worker is alive in this group"
+        return f"delayed{why}, due since {format_ms(-left)}; {who}"
     return f"delayed{why}, due in {format_ms(left)}, at {when(story.due_ms)} UTC"
 
 
 def _remarks(story: Story) -> Iterator[str]:
+    if not story.group_exists:
+        yield "the group is gone from the stream; its next worker makes it again"
     if story.cancel_requested:
         yield "a cancel was asked for; it ends at its next step"
     if why := again(story):
@@ -183,7 +186,7 @@ def _gaps(story: Story) -> Iterator[str]:
             f"{story.searched:,} events of the group were searched, the oldest and the newest; "
             "what lies between wasn't read"
         )
-    elif story.state is State.UNKNOWN:
+    elif story.state is State.UNKNOWN and story.group_exists:
         yield from _all_gone(story)
 
 

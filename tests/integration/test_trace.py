@@ -217,6 +217,46 @@ def test_old_events_are_found_behind_many_newer_ones(url: str, stream: str) -> N
     assert told(url, stream, driven(url, stream, work))["state"] == "done"
 
 
+def test_a_due_job_that_nobody_promotes_says_so(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await _failed(driver)
+        [member] = await driver.link.call("ZRANGE", driver.keys.delayed, 0, -1)
+        await driver.link.call("ZADD", driver.keys.delayed, 1, member)
+        await driver.link.call("HSET", driver.keys.job(job.encode()), "due", 1)
+        return job
+
+    where = told(url, stream, driven(url, stream, work))["where"]
+    assert "due since" in where
+    assert "no worker is alive" in where
+
+
+def test_a_group_that_is_gone_from_the_stream_is_told(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    job = driven(url, stream, _failed)
+    raw.xgroup_destroy(stream, "mail")
+    ran = run(url, "trace", stream, job, form="table")
+    assert ran.code == 0
+    assert "gone from the stream" in ran.out
+    assert run(url, "pending", stream, "--group", "mail").code == 0
+
+
+def test_a_record_that_dropped_its_middle_says_how_many_events_are_missing(
+    url: str, stream: str
+) -> None:
+    async def work(driver: Driver) -> str:
+        job = await driver.add("a", "b")
+        [held] = await driver.fetch()
+        for _ in range(105):
+            await driver.fail(held, after_ms=0)
+            [held] = await driver.fetch(Source.READY)
+        return job
+
+    story = told(url, stream, driven(url, stream, work))
+    assert len(story["events"]) == 100
+    assert story["remarks"] == ["5 events between the first and the last were not kept"]
+
+
 def test_what_never_was_is_exit_3_with_a_remedy(url: str, stream: str) -> None:
     job = driven(url, stream, _added)
     later = f"{int(job.split('-')[0]) + 1000}-0"

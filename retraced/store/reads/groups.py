@@ -10,7 +10,18 @@ from retraced.errors import InvalidName
 from retraced.keys import GROUPS, Keys, parse_group_member
 from retraced.store.connection import Link
 from retraced.store.reads.backlog import Count, unread
-from retraced.store.reads.replies import SMALLEST, if_group, if_stream, number, pairs, settled, text
+from retraced.store.reads.replies import (
+    SMALLEST,
+    if_group,
+    if_stream,
+    number,
+    pairs,
+    settled,
+    text,
+    time_ms,
+)
+
+MOST_WORKERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,10 @@ class StreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class GroupSummary:
-    """The jobs of one group by where they are; `exists` is False when `S` has no such group."""
+    """The jobs of one group by where they are; `exists` is False when `S` has no such group.
+
+    `workers` are those whose heartbeat hasn't expired.
+    """
 
     stream: bytes
     group: bytes
@@ -93,18 +107,20 @@ async def summaries(link: Link, stream: str, groups: Sequence[str]) -> list[Grou
 
 async def summary(link: Link, keys: Keys, facts: StreamFacts) -> GroupSummary:
     """The jobs of one group by where they are."""
-    first, later, ready, delayed, dead, workers, state = await link.calls(
+    now, first, later, ready, delayed, dead, workers, state = await link.calls(
         [
+            ("TIME",),
             ("XPENDING", keys.stream, keys.group),
             ("XPENDING", keys.ready, keys.group),
             ("XLEN", keys.ready),
             ("ZCARD", keys.delayed),
             ("XLEN", keys.dlq),
-            ("ZCARD", keys.workers),
+            ("ZRANGE", keys.workers, 0, MOST_WORKERS, "WITHSCORES"),
             ("HGETALL", keys.state),
         ]
     )
     position = facts.positions.get(keys.group)
+    known = pairs(settled(state))
     held_later = _pending(later)
     return GroupSummary(
         stream=keys.stream,
@@ -115,9 +131,9 @@ async def summary(link: Link, keys: Keys, facts: StreamFacts) -> GroupSummary:
         ready=max(number(settled(ready)) - held_later, 0),
         delayed=number(settled(delayed)),
         dead=number(settled(dead)),
-        workers=number(settled(workers)),
+        workers=alive(settled(workers), time_ms(settled(now)), known),
         position=position or SMALLEST,
-        state={text(name): text(value) for name, value in pairs(settled(state)).items()},
+        state={text(name): text(value) for name, value in known.items()},
     )
 
 
@@ -143,6 +159,12 @@ async def _is_ours(link: Link, stream: str, group: str) -> bool:
     except InvalidName:  # a foreign group may be called anything
         return False
     return bool(await link.call("EXISTS", keys.state))
+
+
+def alive(beats: list[bytes], now_ms: int, state: dict[bytes, bytes]) -> int:
+    """How many workers have given a sign of life within three visibility timeouts."""
+    since_ms = now_ms - 3 * number(state.get(b"visibility_ms"), 30_000)
+    return sum(int(float(at)) > since_ms for at in beats[1::2])
 
 
 def _pending(reply: Any) -> int:

@@ -56,17 +56,14 @@ class _Row:
 
 
 async def held(link: Link, keys: Keys, *, limit: int = 100) -> HeldPage:
-    """The held jobs of a group, lowest ids first, those on `S` before those on the ready stream.
-
-    Raises `GroupMissing` if the group isn't on `S`.
-    """
+    """The held jobs of a group, lowest ids first, those on `S` before those on the ready stream."""
     asked: list[tuple[bytes | str | int, ...]] = []
     for key in (keys.stream, keys.ready):
         asked += [("XPENDING", key, keys.group), ("XPENDING", key, keys.group, "-", "+", limit)]
     on_stream, stream_rows, on_ready, ready_rows = await link.calls(asked)
-    first = _rows(keys.stream, settled(stream_rows))
+    first = _rows(keys.stream, if_group(stream_rows, []))
     later = _rows(keys.ready, if_group(ready_rows, []))
-    total = number(settled(on_stream)[0]) + number(if_group(on_ready, [0])[0])
+    total = number(if_group(on_stream, [0])[0]) + number(if_group(on_ready, [0])[0])
     return HeldPage(await _holdings(link, keys, first, later), total)
 
 

@@ -13,7 +13,7 @@ from retraced.events import Event, EventName, parse_record
 from retraced.keys import Keys
 from retraced.store.connection import Link
 from retraced.store.reads import eventlog
-from retraced.store.reads.groups import StreamFacts
+from retraced.store.reads.groups import MOST_WORKERS, StreamFacts, alive
 from retraced.store.reads.held import Holding, holding_of
 from retraced.store.reads.replies import (
     SMALLEST,
@@ -88,6 +88,7 @@ class Story:
     unread: bool
     read_past: bool
     in_stream: bool
+    group_exists: bool
     cancel_requested: bool
     paused: bool
     workers: int
@@ -143,6 +144,7 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
         unread=unread,
         read_past=read_past,
         in_stream=looked.in_stream,
+        group_exists=keys.group in facts.positions,
         cancel_requested=looked.cancelled,
         paused=any(name.startswith(b"paused") for name in looked.state),
         workers=looked.workers,
@@ -164,7 +166,7 @@ async def _look(link: Link, keys: Keys, job: bytes) -> _Looked:
             ("XRANGE", keys.stream, job, job),
             ("SISMEMBER", keys.cancelled, job),
             ("HGETALL", keys.state),
-            ("ZCARD", keys.workers),
+            ("ZRANGE", keys.workers, 0, MOST_WORKERS, "WITHSCORES"),
         ]
     )
     return _Looked(
@@ -174,7 +176,7 @@ async def _look(link: Link, keys: Keys, job: bytes) -> _Looked:
         in_stream=bool(settled(entry)),
         cancelled=bool(settled(cancelled)),
         state=pairs(settled(state)),
-        workers=number(settled(workers)),
+        workers=alive(settled(workers), time_ms(settled(now)), pairs(settled(state))),
         newest_event=_newest(settled(newest)),
     )
 
