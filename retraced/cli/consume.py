@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -16,6 +15,7 @@ from retraced.cli.session import Session
 from retraced.cli.values import BackoffSpec, Duration, Size
 from retraced.durations import parse_time_ms
 from retraced.errors import ConfigError, InvalidEntry
+from retraced.handlers.importing import import_registry
 from retraced.handlers.process import ProcessRunner
 from retraced.handlers.suspect import SuspectRunner
 from retraced.job import Job
@@ -232,21 +232,10 @@ def _executor(flags: dict[str, Any], log: Log) -> Executor:
 
 def load_registry(target: str) -> Registry:
     """The handlers of the app at MODULE:ATTR, found from the current directory too."""
-    module, colon, attribute = target.partition(":")
-    if not colon or not module or not attribute:
-        raise ConfigError(f"--app {target!r}: write it as MODULE:ATTR, such as shop.jobs:app")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    try:
-        app = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"--app {target!r}: there is no module {error.name!r}") from error
-    except AttributeError as error:
-        raise ConfigError(f"--app {target!r}: {error}") from error
-    registry = getattr(app, "registry", None)
-    if not isinstance(registry, Registry):
-        raise ConfigError(f"--app {target!r} is no App, but a {type(app).__name__}")
+    registry = import_registry(target)
     if not registry.types:
         raise ConfigError(f"--app {target!r} has no handlers; register some with @app.handler()")
     return registry

@@ -59,12 +59,20 @@ def log_settlement(log: Log, delivery: Delivery, settlement: Settlement) -> None
                 **names(delivery),
                 reason=settlement.reason,
                 attempts=settlement.counts.attempt,
-                error=first_line(settlement.error),
+                error=_without_payload(settlement),
             )
         case Release() | Drop():
             log.info(
                 "released" if isinstance(settlement, Release) else "cancelled", **names(delivery)
             )
+
+
+def _without_payload(settlement: Bury) -> str:
+    """The error's first line; where it would quote the payload, only the place in it."""
+    line = first_line(settlement.error)
+    if settlement.reason == "invalid" and line.startswith("payload"):
+        return f"{line.partition(':')[0]} doesn't fit: see the dead letter"
+    return line
 
 
 def first_line(text: str) -> str:
