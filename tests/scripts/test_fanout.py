@@ -75,13 +75,13 @@ def test_a_full_page_of_another_groups_pending_entries_is_exact(groups: list[Boa
     for board in (second, third):
         board.fetch()
     held = {each.entry: each for each in first.fetch()}
-    settled = third.pending()
-    assert len(settled) == 50
+    assert len(third.pending()) == 50
     third.raw.xack(third.keys.stream, "c", *ids)
-    second.raw.xack(second.keys.stream, "b", ids[40])
-    # Two of ours, 39 rows of b between them: its page of 4 ends long before the second.
-    assert first.run(first.complete(held[ids[0]], held[ids[40]])) == [Answer.OK] * 2
-    assert left(first) == [entry for entry in ids if entry != ids[40]]
+    second.raw.xack(second.keys.stream, "b", ids[45])
+    # Three of ours, 40 rows of b between them: its page of 6 ends long before the second.
+    settled = [held[ids[place]] for place in (0, 40, 45)]
+    assert first.run(first.complete(*settled)) == [Answer.OK] * 3
+    assert left(first) == [entry for entry in ids if entry != ids[45]]
 
 
 def test_a_batch_at_one_millisecond_is_split_at_the_other_groups_position(

@@ -147,8 +147,16 @@ class TestSweep:
         held = other.fetch()
         other.run(other.complete(held[0]))
         board.run(board.complete(*board.fetch()))
-        board.run(writes.sweep(board.keys))
-        assert [entry for entry, _ in board.entries(board.keys.stream)] == jobs[1:]
+        for sweeping in (board, other):
+            sweeping.run(writes.sweep(sweeping.keys))
+            assert [entry for entry, _ in board.entries(board.keys.stream)] == jobs[1:]
+        other.run(other.complete(*held[1:]))
+        jobs = [board.add() for _ in range(4)]
+        board.fetch()
+        other.run(other.complete(*other.fetch()))
+        for sweeping in (board, other):
+            sweeping.run(writes.sweep(sweeping.keys))
+            assert [entry for entry, _ in board.entries(board.keys.stream)] == jobs
 
     def test_prunes_old_and_surplus_records(self, board: Board) -> None:
         jobs = []

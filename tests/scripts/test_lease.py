@@ -192,6 +192,15 @@ class TestReclaim:
         assert taken[:4] == (Source.STREAM, lost_reply.entry, 2, b"w1")
         assert board.pending()[held.entry] == (b"w1", 1)
 
+    def test_doesnt_reach_over_what_it_leaves(self, board: Board) -> None:
+        held = [board.held() for _ in range(5)]
+        board.silence(*held)
+        board.ticking()
+        taken = board.run(board.reclaim(holds=[held[1], held[2]])).entries
+        assert [each.entry for each in taken] == [held[0].entry, held[3].entry, held[4].entry]
+        counts = [board.pending()[each.entry][1] for each in held]
+        assert counts == [2, 1, 1, 2, 2]
+
     def test_takes_suspects_only_for_free_child_slots(self, board: Board) -> None:
         suspects = [board.held_again(crashes=1), board.held_again(lost=1), board.held_again()]
         board.silence(*suspects)

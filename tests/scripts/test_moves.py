@@ -105,6 +105,13 @@ class TestDelay:
         assert moved.due_ms == due_ms
         assert board.record(held.job)[b"due"] == b"%d" % due_ms
 
+    def test_writes_a_due_time_of_15_digits_in_full(self, board: Board) -> None:
+        held = board.held()
+        [moved] = board.run(board.delay([board.move(held, due_ms=253_402_300_799_999)]))
+        assert moved.due_ms == 253_402_300_799_999
+        assert board.record(held.job)[b"due"] == b"253402300799999"
+        assert board.story(held.job)[0]["due"] == 253_402_300_799_999
+
     def test_refuses_an_event_that_isnt_a_delay(self, board: Board) -> None:
         held = board.held()
         with pytest.raises(Exception, match="no such event"):
