@@ -12,6 +12,7 @@ import orjson
 
 from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
+from retraced.store import tls
 from retraced.store.connection import Connector
 from retraced.store.writes import Author, Beat, leave, probe
 from retraced.worker import guard
@@ -72,6 +73,7 @@ class Worker:
         self.drained: Drained | None = None
         self.author = Author(options.consumer, options.release)
         self.subscriptions = subscriptions
+        self._connector = connector
         self._duties = duties
         self._stop = asyncio.Event()
         self._now = asyncio.Event()
@@ -163,6 +165,7 @@ class Worker:
             try:
                 await self._join_all()
             except Unavailable as error:
+                await tls.check(self._connector)
                 self.log.repeat("start", 30.0, "waiting_for_redis", error=error)
                 await patience.wait()
             else:
