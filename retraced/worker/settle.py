@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
-from retraced.errors import GroupMissing, StoreError
+from retraced.errors import GroupMissing, ScriptFailed, StoreError, WrongType
 from retraced.log import Log
 from retraced.outcome import Bury, Complete, Delay, Drop, Release, Settlement
 from retraced.store import writes
@@ -54,6 +54,7 @@ class Settler:
         self._settled = settled
         self._completed: deque[Delivery] = deque()
         self._others: deque[Job] = deque()
+        self._most: int | None = None
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -102,10 +103,28 @@ class Settler:
         return f"settle {self.subscription.stream}"
 
     async def _flush(self) -> None:
+        failure: StoreError | None = None
         if self._completed:
-            await self._complete(_take(self._completed, COMPLETIONS))
+            try:
+                await self._complete(_take(self._completed, self._most or COMPLETIONS))
+            except StoreError as error:
+                failure = error
         if self._others:
-            await self._write(_take_alike(self._others, BODIES))
+            await self._write(_take_alike(self._others, self._most or BODIES))
+        if failure is not None:
+            raise failure
+        if not self.unsettled:
+            self._most = None
+
+    def _refused(self, error: StoreError, *, batch: int) -> bool:
+        """Whether this one job can't be settled now: it goes behind the others.
+
+        A script that fails refuses its whole batch, so from then on each goes alone.
+        """
+        if not isinstance(error, ScriptFailed | WrongType):
+            return False
+        self._most = 1
+        return batch == 1
 
     async def _complete(self, batch: list[Delivery]) -> None:
         done = [writes.Done(d.held, d.carried.attempt + 1, d.wait_ms(), d.run_ms) for d in batch]
@@ -114,8 +133,11 @@ class Settler:
             answers: Sequence[Answer] = await self._link.run(call)
         except GroupMissing:  # with the group went what was pending in it
             answers = [Answer.GONE] * len(batch)
-        except BaseException:
-            self._completed.extendleft(reversed(batch))
+        except StoreError as error:
+            if self._refused(error, batch=len(batch)):
+                self._completed.extend(batch)
+            else:
+                self._completed.extendleft(reversed(batch))
             raise
         self._completed_all(batch, answers)
 
@@ -132,8 +154,11 @@ class Settler:
     async def _write(self, batch: list[Job]) -> None:
         try:
             answers = await self._answers(batch)
-        except BaseException:
-            self._others.extendleft(reversed(batch))
+        except StoreError as error:
+            if self._refused(error, batch=len(batch)):
+                self._others.extend(batch)
+            else:
+                self._others.extendleft(reversed(batch))
             raise
         for (delivery, settlement), answer in zip(batch, answers, strict=True):
             if answer is Answer.LATER:
