@@ -27,6 +27,7 @@ from retraced.worker.subscription import Subscription
 from retraced.worker.tally import names
 
 BLOCK_MS = 5000
+SHORT_BLOCK_MS = 500  # while a stream is paused or broken, so that it is read again soon after
 MOST_AT_ONCE = 500
 MOST_BYTES = 4 << 20
 LONGEST_STOP_S = 5.0
@@ -111,10 +112,12 @@ class Fetcher:
         await self._reading.connect()
         keys = [subscription.keys for subscription in readable]
         count = self._count(wanted, 2 * len(keys))
+        all_readable = len(readable) == len(self._subscriptions)
+        block_ms = BLOCK_MS if all_readable else SHORT_BLOCK_MS
         self._blocked = True
         try:
             reply = await read_group(
-                self._reading, keys, self._consumer, count=count, block_ms=BLOCK_MS
+                self._reading, keys, self._consumer, count=count, block_ms=block_ms
             )
         finally:
             self._blocked = False
