@@ -1,5 +1,6 @@
 -- Takes over deliveries that have been silent for one visibility timeout, one page of each source;
--- buries those lost too often, settles those to cancel, reports those whose entry was removed.
+-- buries those lost too often, settles those to cancel, reports those whose entry was removed. A
+-- paused group hands nothing out.
 -- KEYS 1-10 the group's; the records of found jobs begin with P:job:
 -- ARGV 1-3 group, consumer, release; 4 free slots; 5 free child slots, for suspects; 6 losses at
 --   which a job is buried; 7 pause between sweeps (ms); 8 page (rows); 9 bound of read bodies
@@ -159,6 +160,7 @@ if wait > 0 and wait <= math.max(tonumber(ARGV[7]), tick.visibility) then
 end
 
 cancels = redis.call('SCARD', CANCELLED) > 0
+if redis.call('HEXISTS', STATE, 'paused_since') == 1 then slots.all = 0 end
 local more_stream, failed = will_walk('s', S, tick.visibility)
 if failed then return failed end
 local more_ready, missing = will_walk('r', READY, tick.visibility)

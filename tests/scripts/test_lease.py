@@ -192,6 +192,14 @@ class TestReclaim:
         assert taken[:4] == (Source.STREAM, lost_reply.entry, 2, b"w1")
         assert board.pending()[held.entry] == (b"w1", 1)
 
+    def test_hands_out_nothing_while_the_group_is_paused(self, board: Board) -> None:
+        held = board.held()
+        board.silence(held)
+        board.run(writes.pause(board.keys, by="ada"))
+        assert reclaim(board).entries == []
+        board.run(writes.resume(board.keys, by="ada"))
+        assert len(reclaim(board).entries) == 1
+
     def test_doesnt_reach_over_what_it_leaves(self, board: Board) -> None:
         held = [board.held() for _ in range(5)]
         board.silence(*held)
