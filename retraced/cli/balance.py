@@ -23,16 +23,14 @@ def lines(accounts: Sequence[Account]) -> Iterator[str]:
             yield _line(f"  + again {reason}", again)
     late = [ms for each in accounts for ms in each.late_ms]
     if late:
-        yield f"the delayed began {min(late)} to {max(late)} ms after they were due"
+        yield f"jobs with a delay began {min(late)} to {max(late)} ms after they were due"
 
 
 def verdict(wrong: Sequence[str], *, seconds: float) -> str:
     """OK, or what is wrong."""
     if not wrong:
-        return (
-            "OK: in each group every job ended once, and every extra run has its reason "
-            f"({seconds:.1f} s)"
-        )
+        ended = "each job ended once in each group"
+        return f"OK ({seconds:.1f} s): {ended}; each extra run has its reason"
     more = [f"... and {len(wrong) - _MOST_WRONG} more"] if len(wrong) > _MOST_WRONG else []
     return "\n".join([f"NOT OK ({seconds:.1f} s):", *wrong[:_MOST_WRONG], *more])
 

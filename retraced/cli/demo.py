@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 _SERVER = "server"
 
 NEXT = """\
-Next, a job of your own:
+Next, a job of your own, added by any program that can say XADD:
 
   {retraced} server start
-  {retraced} add emails to=ada@example.org subject=hi
+  redis-cli -p PORT XADD emails '*' to ada@example.org subject hi
+    or {retraced} add emails to=ada@example.org subject=hi
   {retraced} consume emails --group mail --exec cat --drain
-  {retraced} trace emails ID          (the id that `add` printed)
+  {retraced} trace emails ID
 
-`add` is for convenience: redis-cli -p 6379 XADD emails '*' to ada@example.org subject hi
-says the same. The README goes on with Python handlers."""
+PORT and ID are those that you were just told. The README goes on with Python."""
 
 
 @click.command()

@@ -56,7 +56,7 @@ class Live:
         yield f"{self._title}  {seconds(view.elapsed_ms)}", Tone.PLAIN
         yield "", Tone.PLAIN
         heads = " ".join(f"{column:>8}" for column in _COLUMNS)
-        yield f"{'orders':<9}{'worked by':<18}{heads}", Tone.PLAIN
+        yield f"{'group':<9}{'worked by':<18}{heads}", Tone.PLAIN
         for group in view.groups:
             yield counts_line(group), Tone.PLAIN
         yield f"{added(view)}", Tone.PLAIN
@@ -96,7 +96,7 @@ class Plain:
 
 def news_line(news: News) -> str:
     """When, in which group, which job, what."""
-    return f"{seconds(news.at_ms)}  {news.group:<8} {news.who:<9} {news.text}"
+    return f"{seconds(news.at_ms)} {news.group:<7} {news.who:<8} {news.text}"
 
 
 def counts_line(group: Counts) -> str:
@@ -106,8 +106,8 @@ def counts_line(group: Counts) -> str:
 
 def added(view: View) -> str:
     return (
-        f"{view.added} of {view.total} jobs added, each for both groups; "
-        f"{view.workers} worker processes live"
+        f"{view.added} of {view.total} jobs added to one stream, each for both groups; "
+        f"{view.workers} workers live"
     )
 
 
@@ -117,4 +117,4 @@ def seconds(ms: int) -> str:
 
 def _plain_counts(view: View, group: Counts) -> str:
     values = ", ".join(f"{column} {getattr(group, column)}" for column in _COLUMNS)
-    return f"{seconds(view.elapsed_ms)}  {group.group:<8} {'':<9} ({values})"
+    return f"{seconds(view.elapsed_ms)} {group.group:<7} {'':<8} {values}"

@@ -96,11 +96,8 @@ class Play:
         async def is_at_work() -> bool:
             if len(self._added) < KILL_WHEN_ADDED * len(self._orders):
                 return False
-            young = _now_ms() - YOUNG_MS
-            return any(
-                run.worker == VICTIM and not run.end and run.began_ms > young
-                for run in ledger.read(path)
-            )
+            runs = [run for run in ledger.read(path) if run.worker == VICTIM and not run.end]
+            return any(run.began_ms > _now_ms() - YOUNG_MS for run in runs)
 
         await _until(is_at_work)
         workers.kill(VICTIM)
