@@ -74,6 +74,7 @@ def test_the_demo_shows_every_kind_of_trouble_and_its_sums_are_right(demo: Demo)
         "put back in the queue",
     ):
         assert what in demo.shown
+    assert demo.shown.count("was ended by a job") == 2, "a pill takes at most two workers with it"
     assert _sums(demo.shown, "jobs added", "= done", "+ dead") == [0, 0]
     assert demo.left() == []
 
