@@ -15,6 +15,8 @@ from retraced.worker.delivery import Delivery
 from retraced.worker.drive import drive
 from retraced.worker.executors import Executor
 
+_CANCELLED_ITSELF = Failed("CancelledError: the handler was cancelled from within")
+
 
 async def attempt(
     delivery: Delivery,
@@ -22,8 +24,9 @@ async def attempt(
     executor: Executor,
     waits: Callable[[Delivery], None],
 ) -> Outcome:
-    """Its outcome; `waits` is called if it waits for something. CancelledError: the worker ends.
+    """Its outcome; `waits` is called if it waits for something.
 
+    Raises ConfigError when the children of suspects can't be started: then the worker ends.
     `task` is the runner's, whose coroutine this is.
     """
     delivery.started = monotonic()
@@ -34,7 +37,7 @@ async def attempt(
     except InvalidEntry as error:
         outcome = Invalid(error.field, error.why)
     except asyncio.CancelledError:
-        outcome = _verdict(delivery, task)
+        outcome = delivery.verdict or _CANCELLED_ITSELF
     finally:
         delivery.task = None
         if delivery.timer is not None:
@@ -83,12 +86,3 @@ def _job(delivery: Delivery) -> Job:
 def _is_error(outcome: Outcome) -> bool:
     """Whether the handler failed without saying what is to follow."""
     return isinstance(outcome, Failed) and outcome.kind == "failed"
-
-
-def _verdict(delivery: Delivery, task: asyncio.Task[Any]) -> Outcome:
-    """What a cancelled run means: the verdict of who ended it, else the handler's own doing."""
-    if delivery.verdict is not None:
-        return delivery.verdict
-    if task.cancelling():
-        raise asyncio.CancelledError
-    return Failed("CancelledError: the handler was cancelled from within")

@@ -129,6 +129,7 @@ class Worker:
                     task.cancel()
             await self._leave()
         finally:
+            self.dispatcher.stop()
             for link in (self._reading, self._settling, self.asking):
                 await link.close()
         if self.dispatcher.failure is not None:
@@ -185,6 +186,7 @@ class Worker:
                 group=subscription.group,
                 worker=self.options.consumer.decode(),
                 created=joined.created or None,
+                paused=joined.paused or None,
                 visibility_ms=subscription.visibility_ms,
             )
 

@@ -60,6 +60,8 @@ class Subscription:
 
     def adopt(self, joined: Joined) -> None:
         """Takes over the facts of the group, which come before this worker's flags."""
+        if not self.known:  # later on the once-a-second call tells
+            self.paused = joined.paused
         self.version = joined.version
         self.visibility_ms = joined.visibility_ms
         facts, policy = joined.facts, self.policy

@@ -28,6 +28,7 @@ class Joined(NamedTuple):
     version: int
     facts: dict[str, str]
     protocol: int
+    paused: bool
 
 
 class Swept(NamedTuple):
@@ -151,6 +152,7 @@ def _joined(reply: list[Any]) -> Joined:
         version=int(state.get("version", 0)),
         facts={name: state[name] for name in FACTS if name in state},
         protocol=protocol,
+        paused="paused_since" in state,
     )
 
 
