@@ -269,6 +269,21 @@ class TestReclaim:
         assert held.entry not in board.pending(source)
         assert len(board.events("vanished")) == 1
 
+    def test_takes_the_id_of_a_removed_ready_entry_for_no_jobs(self, board: Board) -> None:
+        board.add(entry="7-0")
+        board.run(board.delay([board.move(each, after_ms=0) for each in board.fetch()]))
+        [again] = board.fetch(Source.READY)
+        board.add(entry=again.entry.decode())
+        [namesake] = board.fetch()
+        board.run(board.delay([board.move(namesake)]))
+        board.silence(again)
+        board.raw.xdel(board.keys.ready, again.entry)
+        assert reclaim(board).vanished == 1
+        assert board.places(namesake.job) == ["delayed"]
+        assert board.record(namesake.job)[b"state"] == b"delayed"
+        [event] = board.events("vanished")
+        assert event["jobs"] == {"": {"entry": again.entry.decode(), "from": "w1"}}
+
     def test_stops_at_its_bytes_but_takes_at_least_one(self, board: Board) -> None:
         held = [board.held({"payload": "x" * 1_000}) for _ in range(4)]
         board.silence(*held)

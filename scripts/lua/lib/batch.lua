@@ -61,7 +61,7 @@ local function will_finish(items, now)
       will_close(item, 'cancelled', item.details or '', now)
       cancelled[#cancelled + 1] = item.job
     elseif item.vanished then
-      will_close(item, 'vanished', '', now)
+      will_close(item, 'vanished', item.details or '', now)
     end
     if item.answer == 'OK' or item.answer == 'CANCELLED' or item.vanished then
       local ids = item.source == 's' and stream_ids or ready_ids
