@@ -114,9 +114,9 @@ class Promoter:
         if paused == subscription.paused:
             return
         subscription.paused = paused
-        self._log.info("paused" if paused else "resumed", stream=subscription.stream)
         self._dispatcher.room.set()
         await self._fetcher.unblock()
+        self._log.info("paused" if paused else "resumed", stream=subscription.stream)
 
     async def _report_routing(self) -> None:
         """Jobs ask for what only a routed group gives: counted in the group, said once."""

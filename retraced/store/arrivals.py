@@ -24,9 +24,9 @@ async def read_group(
     return reply or []
 
 
-async def unblock(link: Link, client_id: int) -> None:
-    """Ends another connection's blocked read as if its time were over."""
-    await link.call("CLIENT", "UNBLOCK", client_id)
+async def unblock(link: Link, client_id: int) -> bool:
+    """Ends another connection's blocked read as if its time were over; False if none blocks."""
+    return bool(await link.call("CLIENT", "UNBLOCK", client_id))
 
 
 async def record_fields(link: Link, record: bytes) -> list[bytes]:

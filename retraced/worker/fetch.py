@@ -91,12 +91,14 @@ class Fetcher:
 
     async def unblock(self) -> None:
         """Ends the blocked read, by a word to Redis: closing it could strand what is on its way."""
-        client_id = self._reading.client_id
-        if self._blocked and client_id is not None:
+        while self._blocked and (client_id := self._reading.client_id) is not None:
             try:
-                await unblock(self._asking, client_id)
+                if await unblock(self._asking, client_id):
+                    return
             except StoreError as error:
                 self._log.debug("unblock_failed", error=error)
+                return
+            await asyncio.sleep(0.01)  # its command is still on the way
 
     async def _room(self) -> None:
         room = self._dispatcher.room
