@@ -1,0 +1,213 @@
+"""The engine does what a small model does, whatever workers, producers and people do to it.
+
+The real scripts run on a real server; after every step Redis must agree with the model, and at the
+end everything drains. `RETRACED_MODEL_EXAMPLES=2000` runs so many examples, other ones each time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
+
+from retraced.errors import WrongType
+from retraced.outcome import Outcome, Succeeded
+from retraced.store import writes
+from retraced.store.connection import Connector
+from retraced.store.writes import Ruling
+from tests.properties.model.drawn import GROUPS, groups, manners, outcomes, picks, workers
+from tests.properties.model.hands import Manner, Worker, decided
+from tests.properties.model.job import OVER, Job, Place
+from tests.properties.model.working import UNBOUNDED, Working
+from tests.servers import Server
+
+EXAMPLES = int(os.environ.get("RETRACED_MODEL_EXAMPLES", "0"))
+
+
+class Engine(Working):
+    """And what people do: to jobs, to groups, to keys that aren't theirs."""
+
+    @precondition(lambda self: self.anywhere())
+    @rule(group=groups, pick=picks, place=st.sampled_from([*Place]), twice=st.booleans())
+    def cancel(self, group: str, pick: int, place: Place, twice: bool) -> None:
+        for job in self.some_job(group, place, pick) * (1 + twice):
+            ruling = self.play.world.cancel(self.play.group(group), job)
+            self.play.ask(group, writes.cancel(self.play.keys[group], job.id, by="ada"), ruling)
+
+    @precondition(lambda self: self.anywhere(Place.DEAD))
+    @rule(group=groups, pick=picks, any_place=st.booleans(), keep=st.booleans())
+    def requeue(self, group: str, pick: int, any_place: bool, keep: bool) -> None:
+        place = [*Place][pick % len(Place)] if any_place else Place.DEAD
+        for job in self.some_job(group, place, pick):
+            self.requeue_one(group, job, keep=keep)
+
+    def requeue_one(self, group: str, job: Job, *, keep: bool = False) -> Ruling:
+        ruling = self.play.world.requeue(self.play.group(group), job, keep_schedule=keep)
+        call = writes.requeue(self.play.keys[group], job.id, by="ada", keep_schedule=keep)
+        return self.play.ask(group, call, ruling)
+
+    @precondition(lambda self: self.anywhere(Place.DEAD))
+    @rule(group=groups, pick=picks, any_place=st.booleans())
+    def purge(self, group: str, pick: int, any_place: bool) -> None:
+        place = [*Place][pick % len(Place)] if any_place else Place.DEAD
+        for job in self.some_job(group, place, pick):
+            self.purge_one(group, job)
+
+    def purge_one(self, group: str, job: Job) -> Ruling:
+        ruling = self.play.world.purge(self.play.group(group), job)
+        return self.play.ask(group, writes.purge(self.play.keys[group], job.id, by="ada"), ruling)
+
+    def some_job(self, group: str, place: Place, pick: int) -> list[Job]:
+        """One in that place if there is any, else any job; nothing if there is none."""
+        jobs = self.jobs(group, place) or self.jobs(group)
+        return [jobs[pick % len(jobs)]] if jobs else []
+
+    @rule(group=groups, prune=st.booleans())
+    def sweep(self, group: str, prune: bool) -> None:
+        self.play.sweep(group, prune=prune)
+
+    @rule(group=groups, sweep_first=st.booleans())
+    def lose(self, group: str, sweep_first: bool) -> None:
+        """Entries in `S` come again, from the checkpoint on."""
+        if sweep_first:
+            self.play.sweep(group, prune=False)
+        if not self.play.world.tangled_by_losing(self.play.group(group)):
+            self.play.lose(group)
+            self.forget(group)
+
+    @rule(group=groups)
+    def disband(self, group: str) -> None:
+        # The record of one that comes again after `lose` would stay: nothing leads to it.
+        if not any(job.record for job in self.jobs(group, Place.UNREAD)):
+            self.play.disband(group)
+            self.forget(group)
+
+    def forget(self, group: str) -> None:
+        """Counts start again with the group: what its workers knew would be taken for new."""
+        self.play.past[group].clear()
+        for worker in self.workers:
+            worker.holding(group).clear()
+
+    @precondition(lambda self: self.play.world.stream)
+    @rule(pick=picks)
+    def remove(self, pick: int) -> None:
+        """Someone deletes an entry from `S`, queued or held."""
+        jobs = sorted(self.play.world.stream)
+        job = jobs[pick % len(jobs)]
+        views = [self.play.group(group).jobs.get(job) for group in GROUPS]
+        if not any(view and view.place is Place.UNREAD and view.record for view in views):
+            self.link.call("XDEL", self.stream, job)
+            self.play.world.remove(job)
+
+    @rule(group=groups)
+    def pause_or_resume(self, group: str) -> None:
+        keys, own = self.play.keys[group], self.play.group(group)
+        call = writes.resume(keys, by="ada") if own.paused else writes.pause(keys, by="ada")
+        self.play.ask(group, call, Ruling.OK)
+        own.paused = not own.paused
+
+    @rule(group=groups, worker=workers)
+    def leave(self, group: str, worker: int) -> None:
+        """A consumer with nothing pending goes; one that holds jobs stays, and its jobs with it."""
+        consumer = self.workers[worker].consumer
+        holds = any(job.owner == consumer for job in self.jobs(group, Place.HELD))
+        answer = self.link.run(writes.leave(self.play.keys[group], consumer))
+        assert (answer.ruling is Ruling.REFUSED) == holds
+
+    @precondition(lambda self: any(any(each.hand.values()) for each in self.workers))
+    @rule(pick=picks, outcome=outcomes, manner=manners, broken=picks)
+    def settle_with_a_broken_key(
+        self, pick: int, outcome: Outcome, manner: Manner, broken: int
+    ) -> None:
+        """A key of another type is found before anything is written."""
+        hands = [(g, w, d) for g in GROUPS for w in self.workers for d in w.hand.get(g, [])]
+        group, worker, delivery = hands[pick % len(hands)]
+        play, keys = self.play, self.play.keys[group]
+        names = writes.held.group_keys(keys)
+        if not isinstance(outcome, Succeeded):
+            names += [keys.job(delivery.held.job)] * len(names)
+        batch = decided([delivery], outcome, manner, play.hands.now_ms())[0]
+        with play.hands.broken(names[broken % len(names)]), pytest.raises(WrongType):
+            play.hands.write(keys, worker.author, batch, manner.max_bytes)
+
+    @rule(group=groups, worker=workers, broken=picks)
+    def promote_or_reclaim_with_a_broken_key(self, group: str, worker: int, broken: int) -> None:
+        play, keys = self.play, self.play.keys[group]
+        names = writes.held.group_keys(keys)
+        play.hands.let_reclaim(keys)
+        with play.hands.broken(names[broken % len(names)]):
+            with pytest.raises(WrongType):
+                play.promote(group, self.workers[worker].author, limit=50, max_bytes=1)
+            with pytest.raises(WrongType):
+                self.link.run(play.reclaiming(group, self.workers[worker], 9, 9, 9))
+
+    @invariant()
+    def redis_agrees(self) -> None:
+        self.play.check()
+        for group in GROUPS:
+            self.play.check_drained(group)
+
+    def teardown(self) -> None:
+        if sys.exc_info()[0] is None:
+            self.drain()
+        self.play.hands.clear(self.stream.encode())
+
+    def drain(self) -> None:
+        """Every job comes to its end, and nothing is left."""
+        for group in GROUPS:
+            last = Worker(9)
+            if self.play.group(group).paused:
+                self.pause_or_resume(group)
+            self.drain_group(group, last)
+            assert not self.jobs(group, *(set(Place) - OVER))
+            assert self.link.run(writes.drained(self.play.keys[group])).empty
+        for group in GROUPS:
+            self.play.sweep(group, prune=True)
+            own = self.play.group(group)
+            assert not any(job.flagged or job.record for job in own.jobs.values())
+        assert not self.play.world.stream
+        self.play.check()
+
+    def drain_group(self, group: str, last: Worker) -> None:
+        self.play.silence(group, lambda _: True)
+        for _ in range(2):
+            while self.play.reclaim(
+                group, last, free=UNBOUNDED, suspects=UNBOUNDED, ceiling=UNBOUNDED
+            ).more:
+                pass
+        for place, job in enumerate(self.jobs(group, Place.DEAD)):
+            ruling = self.requeue_one(group, job) if place % 2 else self.purge_one(group, job)
+            assert ruling is Ruling.OK
+        for job in self.jobs(group, Place.DELAYED):
+            self.play.hands.make_due(self.play.keys[group], job.id, 1)
+            job.due = 1
+        while self.play.promote(group, last.author, limit=50, max_bytes=262_144):
+            pass
+        while self.jobs(group, Place.UNREAD, Place.READY):
+            self.play.fetch(group, last, 10, lost=False)
+        self.play.settle(group, last.author, last.holding(group), Succeeded(), Manner())
+
+
+def test_the_engine_agrees_with_its_model(server: Server, stream: str) -> None:
+    link = Connector(server.url).open_blocking()
+    options = settings(
+        max_examples=EXAMPLES or 100,
+        stateful_step_count=50,
+        derandomize=not EXAMPLES,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+    class OnThisServer(Engine):
+        pass
+
+    OnThisServer.link, OnThisServer.stream = link, stream
+    try:
+        run_state_machine_as_test(OnThisServer, settings=options)
+    finally:
+        link.close()
