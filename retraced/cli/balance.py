@@ -21,9 +21,8 @@ def lines(accounts: Sequence[Account]) -> Iterator[str]:
         again = [each.again[reason] for each in accounts]
         if any(again):
             yield _line(f"  + again {reason}", again)
-    late = [ms for each in accounts for ms in each.late_ms]
-    if late:
-        yield f"jobs with a delay began {min(late)} to {max(late)} ms after they were due"
+    late = [max(each.late_ms, default=0) for each in accounts]
+    yield _line("delayed: latest start, ms after it was due", late)
 
 
 def verdict(wrong: Sequence[str], *, seconds: float) -> str:

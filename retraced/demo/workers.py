@@ -25,7 +25,7 @@ MAIL_LEDGER = "mail.ledger"
 STOP_S = 10.0
 
 _PACKAGE = Path(demo.__file__).parent
-_COMMON = ("--visibility-timeout", "3s", "--concurrency", "4", "--grace", "5s")
+_COMMON = ["--visibility-timeout", "3s", "--concurrency", "8", "--prefetch", "0", "--grace", "5s"]
 _LOG_LINES = 15
 
 
