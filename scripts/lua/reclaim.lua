@@ -10,6 +10,7 @@
 -- EMITS reclaimed dead cancelled vanished
 -- USES group plan fence record story ids deletion copy batch grave silent tick
 local PAGE = tonumber(ARGV[8])
+local starved = false -- something is left that a caller with free slots could take at once
 
 -- Whether the caller doesn't know that it holds this one: the reply that gave it never came.
 local function lost_reply(source, entry)
@@ -41,6 +42,7 @@ local function will_walk(source, key, visibility, now)
     last = row[1]
   end
   local more = full or #rows == PAGE
+  starved = starved or full
   will('HSET', STATE, 'cursor:' .. source, more and last or '')
   return more and (not full or slots.all > 0)
 end
@@ -88,7 +90,7 @@ local more = more_stream or more_ready
 local records, claims = {}, {}
 for _, item in pairs(former) do records[#records + 1] = item.record end
 for _, record in ipairs(records) do will_record(record) end
-will('HSET', STATE, 'next_sweep', text(more and now or now + tonumber(ARGV[7])))
+will('HSET', STATE, 'next_sweep', text((more or starved) and now or now + tonumber(ARGV[7])))
 for i, run in ipairs(runs) do
   claims[i] = will(
     'XAUTOCLAIM', run.key, GROUP, CONSUMER, text(tick.visibility), run.first, 'COUNT', run.length

@@ -14,7 +14,7 @@ class TestJoin:
     def test_makes_both_groups_and_the_facts(self, client: redis.Redis, stream: str) -> None:
         board = Board(client, stream)
         joined = board.join()
-        assert joined == (True, False, 30_000, 1, {}, 1)
+        assert joined == (True, False, 30_000, 1, {}, 1, False)
         for source in Source:
             assert [each["name"] for each in client.xinfo_groups(board.key(source))] == [b"g"]
         assert board.state().items() >= {b"protocol": b"1", b"version": b"1"}.items()
@@ -23,7 +23,15 @@ class TestJoin:
 
     def test_a_second_time_changes_nothing(self, board: Board) -> None:
         before = board.snapshot()
-        assert board.join(visibility_ms=9_000, start=b"$") == (False, False, 30_000, 1, {}, 1)
+        assert board.join(visibility_ms=9_000, start=b"$") == (
+            False,
+            False,
+            30_000,
+            1,
+            {},
+            1,
+            False,
+        )
         assert board.snapshot() == before
 
     @pytest.mark.parametrize(("asked", "given"), [(5_000, 5_000), (1, 3_000)])
@@ -256,6 +264,7 @@ class TestFactsAndPause:
         state = board.state()
         assert (state[b"paused_by"], state[b"paused_why"]) == (b"ada", b"tests")
         assert abs(int(state[b"paused_since"]) - board.now()) < 5_000
+        assert board.join().paused
         assert board.run(writes.pause(board.keys, by="bob")).ruling is Ruling.REFUSED
         assert board.run(writes.resume(board.keys, by="ada")) == (Ruling.OK, "")
         assert not [name for name in board.state() if name.startswith(b"paused")]

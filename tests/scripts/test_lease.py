@@ -149,6 +149,13 @@ class TestReclaim:
         rest = reclaim(board, free=10)
         assert [each.entry for each in rest.entries] == [each.entry for each in held[2:]]
 
+    def test_without_a_slot_leaves_the_next_sweep_to_a_caller_with_one(self, board: Board) -> None:
+        held = board.held()
+        board.silence(held)
+        assert reclaim(board, free=0).entries == []
+        third = board.other(b"w3")
+        assert [each.entry for each in board.run(third.reclaim()).entries] == [held.entry]
+
     def test_takes_runs_between_live_rows(self, board: Board) -> None:
         held = [board.held() for _ in range(9)]
         silent = [held[place] for place in (0, 1, 4, 6, 7, 8)]
