@@ -27,6 +27,7 @@ DIED = 5
 FAILED = 1
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 STABLE_AFTER_S = 10.0
+LAST_TASKS_S = 1.0
 LIFELINE = "RETRACED_LIFELINE"
 BEGAN, ENDED = b"b", b"e"
 
@@ -47,9 +48,26 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 def run(work: Coroutine[Any, Any, int]) -> int:
-    """Runs to the end on the fastest loop there is; gives the exit code."""
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(work)
+    """Runs to the end on the fastest loop there is; gives the exit code.
+
+    Unlike `asyncio.Runner` it doesn't wait for ever for a handler that ignores cancellation.
+    """
+    loop = new_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.run_until_complete(_end_tasks())
+        loop.close()
+
+
+async def _end_tasks() -> None:
+    loop, others = asyncio.get_running_loop(), asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=LAST_TASKS_S)
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()
 
 
 def duties(worker: Worker, subscription: Subscription) -> Iterable[Coroutine[Any, Any, None]]:

@@ -28,7 +28,7 @@ from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally
 
 LAST_WRITES_S = 5.0
-LAST_RUNS_S = 8.0  # longer than a command has between SIGTERM and SIGKILL
+LAST_RUNS_S = 6.0  # longer than a command has between SIGTERM and SIGKILL
 MOST_RUNNING_SHOWN = 200
 
 
@@ -189,6 +189,17 @@ class Worker:
                 paused=joined.paused or None,
                 visibility_ms=subscription.visibility_ms,
             )
+            self._warn_of_visibility(subscription)
+
+    def _warn_of_visibility(self, subscription: Subscription) -> None:
+        asked = self.options.visibility_ms
+        if asked is not None and asked != subscription.visibility_ms:
+            self.log.warning(
+                "visibility_ignored",
+                stream=subscription.stream,
+                asked_ms=asked,
+                what="the group has its own; `retraced groups set` changes it",
+            )
 
     async def _set_clock(self, subscription: Subscription) -> None:
         asked = monotonic()
@@ -227,6 +238,11 @@ class Worker:
             self.log.warning("grace_over", running=len(self.dispatcher.running()))
             self.dispatcher.interrupt()
             await asyncio.wait([idle], timeout=LAST_RUNS_S)
+        if not idle.done():
+            left = ", ".join(each.job_name for each in self.dispatcher.running())
+            what = "their handlers ignore cancellation; other workers take them over"
+            self.log.error("left_running", jobs=left, what=what)
+            idle.cancel()
         await self._last_writes()
         await self._lease.stop()
 
