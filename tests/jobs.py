@@ -172,3 +172,14 @@ async def count_fields(job: Job, **fields: str) -> None:
 @app.handler("exit")
 def leave(job: Job) -> None:
     sys.exit(3)
+
+
+@app.handler("deaf")
+async def deaf(job: Job) -> None:
+    """Never ends, whoever cancels it."""
+    note("start", job)
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            note("ignored", job)

@@ -1,0 +1,226 @@
+"""How `retraced consume` starts: waiting, refusing, and where a new group begins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.accounts import Account
+from tests.integration.test_consume import add
+from tests.servers import Server, free_port
+from tests.waiting import wait_until
+from tests.workers import Crew, Ledger
+
+
+def test_a_worker_waits_for_redis_says_so_once_and_starts_by_itself(
+    private_server: Server, private_crew: Crew
+) -> None:
+    private_server.stop()
+    worker = private_crew.consume("later", "--drain")
+    worker.hears("waiting_for_redis")
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker.process.wait(2)
+    private_server.start()
+    assert worker.ends() == 0
+    assert len(worker.said("waiting_for_redis")) == 1
+
+
+def test_a_worker_that_waits_for_redis_ends_on_a_signal(crew: Crew, stream: str) -> None:
+    worker = crew.consume(stream, RETRACED_URL=f"redis://127.0.0.1:{free_port()}")
+    worker.hears("waiting_for_redis")
+    assert worker.stop() == 0
+
+
+def test_a_wrong_password_ends_the_worker_with_four_and_is_not_printed(
+    crew: Crew, stream: str, server: Server
+) -> None:
+    url = f"redis://someone:hunter2@127.0.0.1:{server.port}"
+    worker = crew.consume(stream, RETRACED_URL=url)
+    assert worker.ends() == 4
+    assert "hunter2" not in worker.text
+
+
+@pytest.mark.parametrize("right", ["zadd", "xclaim", "xautoclaim", "unlink", "xtrim"])
+def test_a_missing_right_ends_the_worker_with_four_before_the_first_job(
+    crew: Crew, raw: Any, stream: str, server: Server, ledger: Ledger, right: str
+) -> None:
+    add(raw, stream, type="note")
+    raw.execute_command(
+        "ACL", "SETUSER", "limited", "on", ">pass", "~*", "&*", "+@all", f"-{right}"
+    )
+    try:
+        url = f"redis://limited:pass@127.0.0.1:{server.port}"
+        worker = crew.consume(stream, "--drain", RETRACED_URL=url)
+        assert worker.ends() == 4
+    finally:
+        raw.execute_command("ACL", "DELUSER", "limited")
+    assert right in worker.text.lower()
+    assert ledger.lines() == []
+    assert Account(raw, stream).left() == {"stream": 1}
+
+
+def test_tls_to_a_server_without_it_ends_the_worker_with_four(
+    crew: Crew, stream: str, server: Server
+) -> None:
+    worker = crew.consume(stream, RETRACED_URL=f"rediss://127.0.0.1:{server.port}")
+    assert worker.ends() == 4
+    assert "use redis://" in worker.text
+
+
+def test_no_tls_to_a_server_that_wants_it_ends_the_worker_with_four(
+    crew: Crew, stream: str, tmp_path: Path
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+        + ["-keyout", str(key), "-out", str(certificate), "-days", "2"],
+        check=True,
+        capture_output=True,
+    )
+    program = (
+        "import ssl,sys,socket\n"
+        "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
+        "context.load_cert_chain(sys.argv[2], sys.argv[1])\n"
+        "server = socket.create_server(('127.0.0.1', int(sys.argv[3])))\n"
+        "while True:\n"
+        "    connection, _ = server.accept()\n"
+        "    try: context.wrap_socket(connection, server_side=True).close()\n"
+        "    except OSError: pass\n"
+    )
+    port = free_port()
+    impostor = subprocess.Popen(
+        [sys.executable, "-c", program, str(key), str(certificate), str(port)]
+    )
+    try:
+        wait_until(lambda: _listens(port), 10, "it listens")
+        plain = crew.consume(stream, RETRACED_URL=f"redis://127.0.0.1:{port}")
+        untrusted = crew.consume(stream, RETRACED_URL=f"rediss://127.0.0.1:{port}")
+        assert plain.ends() == 4
+        assert "use rediss://" in plain.text
+        assert untrusted.ends() == 4
+        assert "certificate" in untrusted.text
+    finally:
+        impostor.kill()
+        impostor.wait()
+
+
+def _listens(port: int) -> bool:
+    import socket
+
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--exec", "/no/such/command"),
+        ("--app", "tests.nothing:app"),
+        ("--app", "tests.jobs:missing"),
+        ("--app", "tests.jobs:app", "--exec", "true"),
+        ("--app", "tests.jobs:app", "--visibility-timeout", "1s"),
+        ("--app", "tests.jobs:app", "--from", "yesterday"),
+        ("--app", "tests.jobs:app", "--backoff", "whenever"),
+    ],
+    ids=" ".join,
+)
+def test_what_can_not_work_ends_the_worker_with_two(
+    crew: Crew, stream: str, arguments: tuple[str, ...]
+) -> None:
+    assert crew.consume(stream, *arguments).ends() == 2
+
+
+def test_a_key_that_is_no_stream_ends_the_worker_at_its_start(
+    crew: Crew, raw: Any, stream: str
+) -> None:
+    raw.set(stream, "text")
+    worker = crew.consume(stream)
+    assert worker.ends() == 1
+    assert "not a stream" in worker.text
+
+
+def test_a_stream_with_foreign_groups_is_worked_only_after_consent(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    job = add(raw, stream, type="note")
+    raw.xgroup_create(stream, "someone-elses", "0")
+    worker = crew.consume(stream, "--drain")
+    assert worker.ends() == 6
+    assert "someone-elses" in worker.text
+    assert "--delete-settled" in worker.text
+    assert len(raw.xinfo_groups(stream)) == 1
+    assert crew.drain(stream, "--delete-settled").ends() == 0
+    assert ledger.jobs("done") == [job]
+    assert raw.xlen(stream) == 1, "the other group still needs it"
+    assert crew.drain(stream).ends() == 0, "consent is asked for once"
+
+
+def test_a_stream_with_old_entries_is_worked_only_after_consent(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    raw.xadd(stream, {"type": "note"}, id="1500000000000-0")
+    worker = crew.consume(stream, "--drain")
+    assert worker.ends() == 6
+    assert "more than a day ago" in worker.text
+    assert crew.drain(stream, "--delete-settled").ends() == 0
+    assert ledger.jobs("done") == ["1500000000000-0"]
+
+
+def test_a_group_begins_where_it_is_told(crew: Crew, raw: Any, stream: str, ledger: Ledger) -> None:
+    seconds, _ = raw.time()
+    base = (seconds - 600) * 1000
+    ids = [f"{base + n * 1000}-0" for n in range(5)]
+    for entry in ids:
+        raw.xadd(stream, {"type": "note"}, id=entry)
+    raw.xgroup_create(stream, "keeper", "0")
+    expected = {
+        "start": ids,
+        ids[1]: ids[2:],
+        str(base + 3000): ids[4:],
+        f"{_rfc3339(base + 3000)}": ids[3:],
+        "now": [],
+    }
+    for number, (start, jobs) in enumerate(expected.items()):
+        before = len(ledger.lines())
+        arguments = ("--from", start, "--delete-settled")
+        assert crew.drain(stream, *arguments, group=f"g{number}").ends() == 0
+        assert ledger.jobs("done")[before:] == jobs, start
+
+
+def _rfc3339(ms: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
+
+
+def test_from_is_only_for_a_new_group(crew: Crew, raw: Any, stream: str, ledger: Ledger) -> None:
+    assert crew.drain(stream).ends() == 0
+    job = add(raw, stream, type="note")
+    assert crew.drain(stream, "--from", "now").ends() == 0
+    assert ledger.jobs("done") == [job]
+
+
+def test_the_visibility_timeout_is_the_groups_and_a_worker_with_another_is_told(
+    crew: Crew, raw: Any, stream: str
+) -> None:
+    assert crew.drain(stream, "--visibility-timeout", "7s").ends() == 0
+    worker = crew.drain(stream, "--visibility-timeout", "9s")
+    assert worker.ends() == 0
+    [joined] = worker.said("joined")
+    assert joined["visibility_ms"] == 7000
+    assert worker.said("visibility_ignored")
+
+
+def test_a_worker_refuses_a_group_of_a_newer_protocol(crew: Crew, raw: Any, stream: str) -> None:
+    assert crew.drain(stream).ends() == 0
+    raw.hset(Account(raw, stream).keys.state, "protocol", 2)
+    worker = crew.consume(stream)
+    assert worker.ends() == 2
+    assert "protocol 2" in worker.text
