@@ -18,6 +18,7 @@ from retraced.store.arrivals import cancelled_among, count_asked
 from retraced.store.connection import Link
 from retraced.store.writes import Author, Beat, Promotion
 from retraced.worker import trouble
+from retraced.worker.delivery import Delivery
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.fetch import Fetcher
 from retraced.worker.heal import Healer
@@ -106,8 +107,16 @@ class Promoter:
         visible_s = subscription.visibility_ms / 1000
         hungry = promotion.hungry_elsewhere and not self._dispatcher.free
         older_s = EVERY_S / 2 if hungry else visible_s
-        if released := self._dispatcher.release_waiting(subscription, older_s, visible_s):
-            self._log.debug("prefetched_released", stream=subscription.stream, jobs=released)
+        if overdue := self._dispatcher.overdue(subscription, older_s, visible_s):
+            await self._give_back(overdue)
+
+    async def _give_back(self, deliveries: list[Delivery]) -> None:
+        """Releases what was prefetched too soon, once no read of ours could take it again."""
+        subscription = self._subscription
+        subscription.no_prefetch_until = monotonic() + subscription.visibility_ms / 1000
+        await self._fetcher.unblock()
+        released = self._dispatcher.give_back(deliveries)
+        self._log.debug("prefetched_released", stream=subscription.stream, jobs=released)
 
     async def _pause(self, paused: bool) -> None:
         subscription = self._subscription

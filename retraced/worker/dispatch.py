@@ -289,20 +289,21 @@ class Dispatcher:
                 return True
         return False
 
-    def release_waiting(self, subscription: Subscription, older_s: float, ready_s: float) -> int:
-        """Gives back prefetched deliveries that have waited long; those of `ready` stay longer."""
+    def overdue(self, subscription: Subscription, older_s: float, ready_s: float) -> list[Delivery]:
+        """Prefetched deliveries that have waited long; those of `ready` may wait longer."""
         now = monotonic()
-        given = [
+        return [
             delivery
             for delivery in (*self._waiting, *self._waiting_suspects)
             if delivery.subscription is subscription
             and now - delivery.arrived > (ready_s if delivery.carried.job else older_s)
         ]
+
+    def give_back(self, deliveries: Iterable[Delivery]) -> int:
+        """Releases those that have still not started; says how many."""
+        given = [delivery for delivery in deliveries if self._unqueue(delivery)]
         for delivery in given:
-            self._unqueue(delivery)
             self._settle(delivery, Interrupted())
-        if given:
-            subscription.no_prefetch_until = now + subscription.visibility_ms / 1000
         return len(given)
 
     def stop(self) -> None:
