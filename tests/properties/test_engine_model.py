@@ -20,7 +20,7 @@ from retraced.store import writes
 from retraced.store.connection import Connector
 from retraced.store.writes import Ruling
 from tests.properties.model.drawn import GROUPS, groups, manners, outcomes, picks, workers
-from tests.properties.model.hands import Manner, Worker, decided
+from tests.properties.model.hands import Delivery, Manner, Worker, decided
 from tests.properties.model.job import OVER, Job, Place
 from tests.properties.model.working import UNBOUNDED, Working
 from tests.servers import Server
@@ -168,11 +168,17 @@ class Engine(Working):
         for group in GROUPS:
             self.play.sweep(group, prune=True)
             own = self.play.group(group)
-            assert not any(job.flagged or job.record for job in own.jobs.values())
+            assert not any(job.record for job in own.jobs.values())
+            assert not any(job.flagged for job in own.at(*(OVER - {Place.VANISHED})))
         assert not self.play.world.stream
         self.play.check()
 
     def drain_group(self, group: str, last: Worker) -> None:
+        for job in self.jobs(group, Place.HELD):
+            if job.removed:
+                held = Delivery.of(job.source, job.entry, [], job.count)
+                author = writes.Author(job.owner, b"r1")
+                self.play.settle(group, author, [held], Succeeded(), Manner())
         self.play.silence(group, lambda _: True)
         for _ in range(2):
             while self.play.reclaim(
@@ -188,6 +194,7 @@ class Engine(Working):
         while self.play.promote(group, last.author, limit=50, max_bytes=262_144):
             pass
         while self.jobs(group, Place.UNREAD, Place.READY):
+            self.play.check()
             self.play.fetch(group, last, 10, lost=False)
         self.play.settle(group, last.author, last.holding(group), Succeeded(), Manner())
 

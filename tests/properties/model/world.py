@@ -176,7 +176,8 @@ class World:
         for job in group.jobs.values():
             if job.id in pruned and job.record in OVER:
                 job.record, job.told = None, []
-            over = job.record in OVER or (job.record is None and job.place in OVER)
+            settled = job.place in OVER and not self._after_checkpoint(group, job.id)
+            over = job.record in OVER or (job.record is None and settled)
             job.flagged = job.flagged and not over
         group.finished -= set(pruned)
         return before - len(self.stream), len(pruned)
