@@ -24,6 +24,14 @@ async def read_group(
     return reply or []
 
 
+async def read_one(
+    link: Link, keys: Keys, name: bytes, consumer: bytes, *, count: int
+) -> list[Any]:
+    """New entries of one of a group's two streams, as `read_group` gives them; never blocks."""
+    command: list[Argument] = ["XREADGROUP", "GROUP", keys.group, consumer]
+    return await link.call(*command, "COUNT", count, "STREAMS", name, b">") or []
+
+
 async def unblock(link: Link, client_id: int) -> bool:
     """Ends another connection's blocked read as if its time were over; False if none blocks."""
     return bool(await link.call("CLIENT", "UNBLOCK", client_id))

@@ -19,6 +19,7 @@ from retraced.worker.admission import expired, facts, lacks_handler, refusal
 from retraced.worker.attempt import attempt, end, start_timer
 from retraced.worker.delivery import Delivery
 from retraced.worker.executors import Executor
+from retraced.worker.pace import Pace
 from retraced.worker.settle import Settler
 from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally, names
@@ -44,6 +45,7 @@ class Dispatcher:
         self._executor = executor
         self._concurrency = concurrency
         self._prefetch = prefetch
+        self._pace = Pace(concurrency=concurrency, most=prefetch)
         self._suspects = suspects
         self._log = log
         self._tally = tally
@@ -106,7 +108,7 @@ class Dispatcher:
         taken = len(self._running) + self._abandoned + len(self._waiting)
         held = sum(subscription.held_count for subscription in self._settlers)
         resting = any(now < s.no_prefetch_until for s in self._settlers)
-        ahead = 0 if resting else self._prefetch
+        ahead = 0 if resting else self._pace.ahead()
         most = self._concurrency + ahead - taken - len(self._waiting_suspects)
         return max(0, min(most, self.most_held - held, self._left_to_start()))
 
@@ -212,6 +214,7 @@ class Dispatcher:
             raise
         finally:
             self._running.discard(delivery)
+        self._pace.ran(delivery.run_ms)
         if delivery.leftover is not None:
             self._watch(delivery)
         self._settle(delivery, outcome)

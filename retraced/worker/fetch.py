@@ -13,6 +13,7 @@ from retraced.log import Log
 from retraced.store.arrivals import (
     cancelled_among,
     read_group,
+    read_one,
     record_fields,
     unblock,
     unhandled_since,
@@ -59,6 +60,7 @@ class Fetcher:
         self._blocked = False
         self._busy = False
         self._bytes_each = 1024.0
+        self._turn = 0
         self.last_read = monotonic()
 
     async def run(self) -> None:
@@ -112,6 +114,8 @@ class Fetcher:
 
     async def _read(self, readable: list[Subscription], wanted: int) -> None:
         await self._reading.connect()
+        if wanted < 2 * len(readable) and await self._read_few(readable, wanted):
+            return
         keys = [subscription.keys for subscription in readable]
         count = self._count(wanted, 2 * len(keys))
         all_readable = len(readable) == len(self._subscriptions)
@@ -125,6 +129,21 @@ class Fetcher:
             self._blocked = False
         self.last_read = monotonic()
         await self._arrived(readable, reply)
+
+    async def _read_few(self, readable: list[Subscription], wanted: int) -> bool:
+        """Fewer slots than keys: asks one after another, since COUNT is for each key of a read."""
+        names = [(s, name) for s in readable for name in (s.keys.ready, s.keys.stream)]
+        self._turn = (self._turn + 1) % len(names)
+        found = 0
+        for subscription, name in names[self._turn :] + names[: self._turn]:
+            reply = await read_one(
+                self._reading, subscription.keys, name, self._consumer, count=wanted - found
+            )
+            found += sum(len(entries) for _, entries in reply)
+            await self._arrived(readable, reply)
+            if found >= wanted:
+                break
+        return found > 0
 
     def _count(self, wanted: int, keys: int) -> int:
         """COUNT is for each key: a half for each of two, and no more bytes than fit."""
