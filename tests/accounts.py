@@ -76,9 +76,7 @@ class Account:
         reply = self._client.xreadgroup(self.group, consumer, {key: ">"}, count=1000)
         entries = [entry for _, found in reply for entry, _ in found]
         for entry in entries:
-            self._client.execute_command(
-                "XCLAIM", key, self.group, consumer, 0, entry, "IDLE", idle_ms, "JUSTID"
-            )
+            self._client.xclaim(key, self.group, consumer, 0, [entry], idle=idle_ms, justid=True)
         return [entry.decode() for entry in entries]
 
     def _pending(self, key: bytes) -> dict[str, str]:

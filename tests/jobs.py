@@ -183,3 +183,12 @@ async def deaf(job: Job) -> None:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             note("ignored", job)
+
+
+@app.handler("stall_once")
+async def stall_once(job: Job, s: float) -> None:
+    """Blocks the event loop, on the first delivery only."""
+    note("start", job)
+    if job.fence == 1:
+        time.sleep(s)  # noqa: ASYNC251 - that is the point
+    note("done", job)

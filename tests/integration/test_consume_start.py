@@ -76,8 +76,10 @@ def test_no_tls_to_a_server_that_wants_it_ends_the_worker_with_four(
 ) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
-        + ["-keyout", str(key), "-out", str(certificate), "-days", "2"],
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", "2"),
+        ],
         check=True,
         capture_output=True,
     )
