@@ -44,7 +44,11 @@ Examples:
 @click.option("--app", metavar="MODULE:ATTR", help="Python handlers: where the App is.")
 @click.option("--exec", "command", metavar="COMMAND", help="A command to run for each job.")
 @click.option("--concurrency", default=100, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--prefetch", type=click.IntRange(0, 10_000), help="Default: the concurrency.")
+@click.option(
+    "--prefetch",
+    type=click.IntRange(0, 10_000),
+    help="How many jobs to hold beyond the free slots. Default: by how long jobs take.",
+)
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256))
 @click.option(
     "--visibility-timeout",
@@ -191,6 +195,7 @@ def _options(flags: dict[str, Any]) -> WorkerOptions:
         facts={"pid": os.getpid(), "host": os.uname().nodename, "release": release},
         concurrency=concurrency,
         prefetch=prefetch,
+        adaptive=flags["prefetch"] is None,
         suspects=flags["suspects"],
         grace_ms=flags["grace"],
         visibility_ms=flags["visibility_timeout"],

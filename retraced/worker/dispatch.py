@@ -36,6 +36,7 @@ class Dispatcher:
         *,
         concurrency: int,
         prefetch: int,
+        adaptive: bool = False,
         suspects: int,
         log: Log,
         tally: Tally,
@@ -45,7 +46,7 @@ class Dispatcher:
         self._executor = executor
         self._concurrency = concurrency
         self._prefetch = prefetch
-        self._pace = Pace(concurrency=concurrency, most=prefetch)
+        self._pace = Pace(concurrency=concurrency, most=prefetch) if adaptive else None
         self._suspects = suspects
         self._log = log
         self._tally = tally
@@ -108,7 +109,7 @@ class Dispatcher:
         taken = len(self._running) + self._abandoned + len(self._waiting)
         held = sum(subscription.held_count for subscription in self._settlers)
         resting = any(now < s.no_prefetch_until for s in self._settlers)
-        ahead = 0 if resting else self._pace.ahead()
+        ahead = 0 if resting else self._pace.ahead() if self._pace else self._prefetch
         most = self._concurrency + ahead - taken - len(self._waiting_suspects)
         return max(0, min(most, self.most_held - held, self._left_to_start()))
 
@@ -214,7 +215,8 @@ class Dispatcher:
             raise
         finally:
             self._running.discard(delivery)
-        self._pace.ran(delivery.run_ms)
+        if self._pace:
+            self._pace.ran(delivery.run_ms)
         if delivery.leftover is not None:
             self._watch(delivery)
         self._settle(delivery, outcome)

@@ -41,6 +41,7 @@ class WorkerOptions:
     facts: dict[str, str | int]  # what its heartbeat says of it: host, pid, ...
     concurrency: int = 100
     prefetch: int = 100
+    adaptive: bool = False  # prefetch at most so many, by the pace of the jobs
     suspects: int = 4
     grace_ms: int = 30_000
     visibility_ms: int | None = None
@@ -81,6 +82,7 @@ class Worker:
             executor,
             concurrency=options.concurrency,
             prefetch=options.prefetch,
+            adaptive=options.adaptive,
             suspects=options.suspects,
             log=log,
             tally=self.tally,
