@@ -27,6 +27,12 @@ from tests.servers import Server
 
 EXAMPLES = int(os.environ.get("RETRACED_MODEL_EXAMPLES", "0"))
 
+kinds = st.sampled_from(
+    ["sweep"] * 4
+    + ["hold off", "break a key", "remove", "pause"] * 2
+    + ["leave", "lose", "disband"]
+)
+
 
 class Engine(Working):
     """And what people do: to jobs, to groups, to keys that aren't theirs."""
@@ -39,23 +45,24 @@ class Engine(Working):
             self.play.ask(group, writes.cancel(self.play.keys[group], job.id, by="ada"), ruling)
 
     @precondition(lambda self: self.anywhere(Place.DEAD))
-    @rule(group=groups, pick=picks, any_place=st.booleans(), keep=st.booleans())
-    def requeue(self, group: str, pick: int, any_place: bool, keep: bool) -> None:
-        place = [*Place][pick % len(Place)] if any_place else Place.DEAD
+    @rule(
+        group=groups,
+        pick=picks,
+        place=st.just(Place.DEAD) | st.sampled_from([*Place]),
+        act=st.sampled_from(["requeue", "requeue", "keep", "purge"]),
+    )
+    def exhume(self, group: str, pick: int, place: Place, act: str) -> None:
+        """Puts a dead letter back, or removes it."""
         for job in self.some_job(group, place, pick):
-            self.requeue_one(group, job, keep=keep)
+            if act == "purge":
+                self.purge_one(group, job)
+            else:
+                self.requeue_one(group, job, keep=act == "keep")
 
     def requeue_one(self, group: str, job: Job, *, keep: bool = False) -> Ruling:
         ruling = self.play.world.requeue(self.play.group(group), job, keep_schedule=keep)
         call = writes.requeue(self.play.keys[group], job.id, by="ada", keep_schedule=keep)
         return self.play.ask(group, call, ruling)
-
-    @precondition(lambda self: self.anywhere(Place.DEAD))
-    @rule(group=groups, pick=picks, any_place=st.booleans())
-    def purge(self, group: str, pick: int, any_place: bool) -> None:
-        place = [*Place][pick % len(Place)] if any_place else Place.DEAD
-        for job in self.some_job(group, place, pick):
-            self.purge_one(group, job)
 
     def purge_one(self, group: str, job: Job) -> Ruling:
         ruling = self.play.world.purge(self.play.group(group), job)
@@ -66,12 +73,28 @@ class Engine(Working):
         jobs = self.jobs(group, place) or self.jobs(group)
         return [jobs[pick % len(jobs)]] if jobs else []
 
-    @rule(group=groups, prune=st.booleans())
-    def sweep(self, group: str, prune: bool) -> None:
-        self.play.sweep(group, prune=prune)
+    @rule(kind=kinds, group=groups, worker=workers, pick=picks)
+    def upset(self, kind: str, group: str, worker: int, pick: int) -> None:
+        """What happens more rarely than all other things taken together."""
+        match kind:
+            case "sweep":
+                self.play.sweep(group, prune=pick % 2 == 0)
+            case "hold off":
+                self.hold_off(group, worker, ("missing", "old", "ahead", "fresh")[pick % 4])
+            case "break a key":
+                self.promote_or_reclaim_with_a_broken_key(group, worker, pick)
+            case "remove":
+                self.remove(pick)
+            case "pause":
+                self.pause_or_resume(group)
+            case "leave":
+                self.leave(group, worker)
+            case "lose":
+                self.lose(group, sweep_first=pick % 2 == 0)
+            case _:
+                self.disband(group)
 
-    @rule(group=groups, sweep_first=st.booleans())
-    def lose(self, group: str, sweep_first: bool) -> None:
+    def lose(self, group: str, *, sweep_first: bool) -> None:
         """Entries in `S` come again, from the checkpoint on."""
         if sweep_first:
             self.play.sweep(group, prune=False)
@@ -79,7 +102,6 @@ class Engine(Working):
             self.play.lose(group)
             self.forget(group)
 
-    @rule(group=groups)
     def disband(self, group: str) -> None:
         # The record of one that comes again after `lose` would stay: nothing leads to it.
         if not any(job.record for job in self.jobs(group, Place.UNREAD)):
@@ -92,25 +114,23 @@ class Engine(Working):
         for worker in self.workers:
             worker.holding(group).clear()
 
-    @precondition(lambda self: self.play.world.stream)
-    @rule(pick=picks)
     def remove(self, pick: int) -> None:
         """Someone deletes an entry from `S`, queued or held."""
         jobs = sorted(self.play.world.stream)
+        if not jobs:
+            return
         job = jobs[pick % len(jobs)]
         views = [self.play.group(group).jobs.get(job) for group in GROUPS]
         if not any(view and view.place is Place.UNREAD and view.record for view in views):
             self.link.call("XDEL", self.stream, job)
             self.play.world.remove(job)
 
-    @rule(group=groups)
     def pause_or_resume(self, group: str) -> None:
         keys, own = self.play.keys[group], self.play.group(group)
         call = writes.resume(keys, by="ada") if own.paused else writes.pause(keys, by="ada")
         self.play.ask(group, call, Ruling.OK)
         own.paused = not own.paused
 
-    @rule(group=groups, worker=workers)
     def leave(self, group: str, worker: int) -> None:
         """A consumer with nothing pending goes; one that holds jobs stays, and its jobs with it."""
         consumer = self.workers[worker].consumer
@@ -134,7 +154,6 @@ class Engine(Working):
         with play.hands.broken(names[broken % len(names)]), pytest.raises(WrongType):
             play.hands.write(keys, worker.author, batch, manner.max_bytes)
 
-    @rule(group=groups, worker=workers, broken=picks)
     def promote_or_reclaim_with_a_broken_key(self, group: str, worker: int, broken: int) -> None:
         play, keys = self.play, self.play.keys[group]
         names = writes.held.group_keys(keys)

@@ -37,6 +37,7 @@ outcomes: st.SearchStrategy[Outcome] = st.sampled_from(
         Succeeded(),
         Failed("boom"),
         Failed("at once", retry_after_ms=0),
+        Failed("again", retry_after_ms=0),
         Failed("later", retry_after_ms=HOUR_MS),
         TimedOut(1_000),
         Rejected("no"),
@@ -49,6 +50,8 @@ outcomes: st.SearchStrategy[Outcome] = st.sampled_from(
         Postponed(1),
         Postponed(FAR_MS),
         Interrupted(),
+        Interrupted(),
+        Crashed("exit 3"),
         Cancelled("ada"),
     ]
 )

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from retraced.outcome import Outcome
 from retraced.store.connection import BlockingLink
+from retraced.store.writes import Answer, Author
 from tests.properties.model.drawn import (
     GROUPS,
     HOUR_MS,
@@ -21,7 +22,7 @@ from tests.properties.model.drawn import (
     picks,
     workers,
 )
-from tests.properties.model.hands import PAGE, VISIBILITY_MS, Manner, Worker
+from tests.properties.model.hands import PAGE, VISIBILITY_MS, Delivery, Manner, Worker
 from tests.properties.model.job import Job, Place, by_id
 from tests.properties.model.play import Play
 
@@ -55,7 +56,7 @@ class Working(RuleBasedStateMachine):
     def begin(self, first: list[Fields]) -> None:
         self.add(first)
 
-    @rule(given=st.lists(entries, min_size=1, max_size=3))
+    @rule(given=st.lists(entries, min_size=1, max_size=2))
     def add(self, given: list[Fields]) -> None:
         for fields in given:
             self.play.add([part for pair in fields for part in pair])
@@ -63,6 +64,27 @@ class Working(RuleBasedStateMachine):
     @rule(group=groups, worker=workers, count=st.integers(1, 3), lost=st.integers(0, 7))
     def fetch(self, group: str, worker: int, count: int, lost: int) -> None:
         self.play.fetch(group, self.workers[worker], count, lost=lost == 7)
+
+    @rule(
+        group=groups,
+        worker=workers,
+        count=st.integers(1, 3),
+        runs=st.lists(outcomes, min_size=1, max_size=4),
+        manner=manners,
+    )
+    def work(
+        self, group: str, worker: int, count: int, runs: list[Outcome], manner: Manner
+    ) -> None:
+        """Fetches and settles a few times; with a backoff of 0 it gets the same jobs again."""
+        for outcome in runs:
+            self.play.fetch(group, self.workers[worker], count, lost=False)
+            self.settle_hand(group, self.workers[worker], outcome, manner)
+            self.play.check()
+
+    def settle_hand(self, group: str, worker: Worker, outcome: Outcome, manner: Manner) -> None:
+        hand = worker.holding(group)
+        settled = self.play.settle(group, worker.author, hand, outcome, manner)
+        worker.hand[group] = [each for each in hand if each not in settled]
 
     @precondition(lambda self: any(any(each.hand.values()) for each in self.workers))
     @rule(pick=picks, more=st.lists(picks, max_size=2), outcome=outcomes, manner=manners)
@@ -75,6 +97,27 @@ class Working(RuleBasedStateMachine):
         settled = self.play.settle(group, worker.author, deliveries, outcome, manner)
         worker.hand[group] = [each for each in hand if each not in settled]
 
+    @precondition(lambda self: self.zombies())
+    @rule(pick=picks, outcome=outcomes, manner=manners)
+    def settle_what_others_own(self, pick: int, outcome: Outcome, manner: Manner) -> None:
+        """A worker was slow, others took over, and it goes on as if nothing had been."""
+        group, author, delivery = self.zombies()[pick % len(self.zombies())]
+        self.play.settle(group, author, [delivery], outcome, manner)
+
+    def zombies(self) -> list[tuple[str, Author, Delivery]]:
+        hands = [
+            (group, worker.author, each)
+            for group in GROUPS
+            for worker in self.workers
+            for each in worker.holding(group)
+        ]
+        past = [(group, *each) for group in GROUPS for each in self.play.past[group]]
+        return [
+            (group, author, each)
+            for group, author, each in hands + past
+            if self.play.group(group).verdict(author.consumer, each.held) is Answer.STALE
+        ]
+
     @precondition(lambda self: any(self.play.past.values()))
     @rule(pick=picks, outcome=outcomes, manner=manners)
     def settle_again(self, pick: int, outcome: Outcome, manner: Manner) -> None:
@@ -83,10 +126,12 @@ class Working(RuleBasedStateMachine):
         group, author, delivery = past[pick % len(past)]
         self.play.settle(group, author, [delivery], outcome, manner)
 
-    @rule(group=groups, worker=workers)
-    def renew(self, group: str, worker: int) -> None:
-        self.play.renew(group, self.workers[worker])
+    @rule(worker=workers)
+    def renew(self, worker: int) -> None:
+        for group in GROUPS:
+            self.play.renew(group, self.workers[worker])
 
+    @precondition(lambda self: self.anywhere(Place.HELD))
     @rule(worker=workers)
     def stall(self, worker: int) -> None:
         """It stops renewing, and will go on later as if nothing had been."""
@@ -94,6 +139,7 @@ class Working(RuleBasedStateMachine):
         for group in GROUPS:
             self.play.silence(group, lambda job: job.owner == consumer)
 
+    @precondition(lambda self: self.anywhere(Place.HELD))
     @rule(worker=workers)
     def crash(self, worker: int) -> None:
         """It is gone and a new one comes; perhaps it only looked dead, and settles something."""
@@ -103,7 +149,7 @@ class Working(RuleBasedStateMachine):
             self.play.past[group] += [(gone.author, each) for each in hand]
         self.workers[worker] = Worker(gone.number, gone.life + 1)
 
-    @precondition(lambda self: self.anywhere(Place.HELD))
+    @precondition(lambda self: any(self.silent(group) for group in GROUPS))
     @rule(
         group=groups,
         worker=workers,
@@ -128,13 +174,26 @@ class Working(RuleBasedStateMachine):
             self.too_early(group, worker)
 
     @precondition(lambda self: self.anywhere(Place.HELD))
-    @rule(group=groups, worker=workers, page=st.sampled_from([PAGE, 1, 2]))
-    def reclaim_all(self, group: str, worker: int, page: int) -> None:
+    @rule(
+        worker=workers,
+        page=st.sampled_from([PAGE, 1, 2]),
+        silence=st.booleans(),
+        rounds=st.integers(1, 3),
+    )
+    def reclaim_all(self, worker: int, page: int, silence: bool, rounds: int) -> None:
+        """All silent deliveries, perhaps those of all workers, and perhaps again and again."""
+        for number in range(rounds):
+            for group in GROUPS:
+                if silence:
+                    self.play.silence(group, lambda _: True)
+                self.reclaim_group(group, self.workers[(worker + number) % WORKERS], page)
+
+    def reclaim_group(self, group: str, worker: Worker, page: int) -> None:
         """Page by page; the first pass may have begun in the middle."""
         for _ in range(2):
             while self.play.reclaim(
                 group,
-                self.workers[worker],
+                worker,
                 free=UNBOUNDED,
                 suspects=UNBOUNDED,
                 ceiling=LOST_CEILING,
@@ -142,7 +201,7 @@ class Working(RuleBasedStateMachine):
             ).more:
                 pass
         if not self.play.group(group).paused:
-            known = {each.held[:2] for each in self.workers[worker].hand[group]}
+            known = {each.held[:2] for each in worker.hand[group]}
             left = [job for job in self.silent(group) if (job.source, job.entry) not in known]
             assert not left, f"overlooked: {left}"
 
@@ -155,12 +214,6 @@ class Working(RuleBasedStateMachine):
         assert reply.wait_ms > 0
         assert not reply.entries
 
-    @precondition(lambda self: self.anywhere(Place.HELD))
-    @rule(
-        group=groups,
-        worker=workers,
-        tick=st.sampled_from(["missing", "old", "ahead", "fresh"]),
-    )
     def hold_off(self, group: str, worker: int, tick: str) -> None:
         """Nobody ticked for a while, so nobody could renew: nothing is taken over."""
         keys, now = self.play.keys[group], self.play.hands.now_ms()
@@ -183,7 +236,7 @@ class Working(RuleBasedStateMachine):
 
     @precondition(lambda self: self.anywhere(Place.DELAYED))
     @rule(
-        due=st.lists(st.tuples(picks, st.integers(1, 3)), max_size=4),
+        due=st.lists(st.tuples(picks, st.integers(1, 3)), min_size=1, max_size=4),
         limit=st.sampled_from([50, 1, 2]),
         max_bytes=st.sampled_from([262_144, 1]),
         worker=workers,
