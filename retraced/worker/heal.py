@@ -34,6 +34,7 @@ class Healer:
             subscription.keys,
             visibility_ms=subscription.visibility_ms if again else self._visibility_ms,
             start=FROM_START if again else self._start,
+            type_field=subscription.type_field,
         )
         joined = await self._link.run(call)
         if joined.protocol > PROTOCOL:

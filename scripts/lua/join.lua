@@ -1,7 +1,8 @@
 -- Makes the group in `S` and in its ready stream where it is missing, and tells its facts.
 -- KEYS 1-10 the group's
 -- ARGV 1-3 group, consumer, release; 4 protocol version; 5 visibility timeout (ms, '' for what the
---   group has, else 30 s); 6 where a new group starts (0, $ or an id)
+--   group has, else 30 s); 6 where a new group starts (0, $ or an id); 7 the field that
+--   names the type, or none ('' if it is `type`): another one ends the meaning of `delay` and such
 -- RETURNS created, restored or '' (was there); protocol; all of `state` as names and values. If
 --   the protocol is newer than the caller's nothing was written and nothing is told
 -- EMITS group_created group_restored
@@ -40,6 +41,7 @@ if not found[2] then
   will('HSET', STATE, 'visibility_ms', text(math.max(visibility, LEAST_VISIBILITY)))
 end
 if not found[3] then will('HSET', STATE, 'version', 1) end
+if ARGV[7] ~= '' then will('HSET', STATE, 'type_field', ARGV[7]) end
 if not on_stream then will('XGROUP', 'CREATE', S, GROUP, start, 'MKSTREAM') end
 if not on_ready then will('XGROUP', 'CREATE', READY, GROUP, '0', 'MKSTREAM') end
 if made == 'created' then

@@ -4,7 +4,7 @@
 -- RETURNS OK, MISSING or REFUSED; why
 -- EMITS requeued
 -- USES group plan record story copy seek
-local job, keep = ARGV[4], ARGV[6] == '1'
+local job = ARGV[4]
 local SCHEDULE = {delay = 1, run_at = 1, expires = 1}
 
 local function without_schedule(fields)
@@ -19,6 +19,8 @@ end
 
 local wrong = wrong_keys()
 if wrong then return wrong end
+-- Where the producers' own field names the type, `delay` and such are theirs, too.
+local keep = ARGV[6] == '1' or redis.call('HEXISTS', STATE, 'type_field') == 1
 local record, wrong_record = open_record(KEYS[11])
 if wrong_record then return wrong_record end
 if record.state and record.state ~= 'dead' then
@@ -40,7 +42,7 @@ end
 set(record, 'state', 'queued', 'begun', '', 'reason', '', 'error', '')
 set_counts(record, counts)
 tell('requeued', job, ARGV[5], record, now)
-will_copy(READY, ready_fields(job, counts, not keep and text(now) or nil, false), body, record)
+will_copy(READY, ready_fields(job, counts, ARGV[6] ~= '1' and text(now) or nil, false), body, record)
 will_publish(now)
 will('ZREM', FINISHED, job)
 will('SREM', CANCELLED, job)

@@ -106,6 +106,16 @@ class TestRequeue:
         assert fields[b"delay"] == b"5s"
         assert b"@due" not in fields
 
+    def test_leaves_the_producers_own_fields_where_they_mean_something_else(
+        self, board: Board
+    ) -> None:
+        board.join(type_field="kind")
+        job = board.dead({"kind": "t", "delay": "of the train", "expires": "never"})
+        assert self.requeue(board, job).ruling is Ruling.OK
+        [fields] = board.ready()
+        assert (fields[b"delay"], fields[b"expires"]) == (b"of the train", b"never")
+        assert b"@due" in fields
+
     def test_works_for_a_job_that_had_nothing_but_a_schedule(self, board: Board) -> None:
         job = board.dead({"delay": "5s"})
         assert self.requeue(board, job).ruling is Ruling.OK

@@ -68,12 +68,14 @@ def join(
     protocol: int = PROTOCOL,
     visibility_ms: int | None = None,
     start: bytes = b"0",
+    type_field: str | None = "type",
 ) -> Call[Joined]:
     """Makes the group in `S` and in its ready stream where they are missing, and tells its facts.
 
     A group that was there before begins at its checkpoint, a new one at `start`.
     """
     args: list[Argument] = [keys.group, b"", b"", protocol, visibility_ms or "", start]
+    args.append("" if type_field == "type" else type_field or "none")
     return Call(script("join"), group_keys(keys), args, _joined)
 
 
