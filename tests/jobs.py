@@ -192,3 +192,12 @@ async def stall_once(job: Job, s: float) -> None:
     if job.fence == 1:
         time.sleep(s)  # noqa: ASYNC251 - that is the point
     note("done", job)
+
+
+@app.handler("second")
+async def second(job: Job, s: float) -> None:
+    """Fails at once, and takes its time at the second attempt."""
+    if job.attempt == 1:
+        raise ValueError("first")
+    note("held", job)
+    await asyncio.sleep(s)
