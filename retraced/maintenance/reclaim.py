@@ -69,7 +69,7 @@ class Reclaimer:
         answer = await self._link.run(self._call())
         await self._take(answer)
         if answer.hold_ms or answer.wait_ms:
-            return max(answer.hold_ms, answer.wait_ms) / 1000 * uniform(1.0, 1.2)
+            return max(answer.hold_ms, answer.wait_ms) / 1000 + self._every_s * uniform(0, 0.2)
         if answer.more:
             return 0.0
         await self._pruner.once()
