@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -33,6 +34,21 @@ class Account:
     def held(self) -> dict[str, str]:
         """Who holds what, by job id: XPENDING on the stream and on `ready`."""
         return {**self._pending(self.keys.stream), **self._pending(self.keys.ready)}
+
+    def fences(self, mine: Callable[[str], bool]) -> set[tuple[str, int]]:
+        """Job and fence of each delivery that is held by a consumer of whom this is true."""
+        found = set()
+        for key in (self.keys.stream, self.keys.ready):
+            for row in self._client.xpending_range(key, self.group, "-", "+", 100_000):
+                if not mine(row["consumer"].decode()):
+                    continue
+                entry, before = row["message_id"], 0
+                job: bytes = entry
+                if key == self.keys.ready:
+                    fields = self._client.xrange(key, entry, entry)[0][1]
+                    job, before = fields[b"@job"], int(fields[b"@deliveries"])
+                found.add((job.decode(), before + row["times_delivered"]))
+        return found
 
     def dead(self) -> dict[str, dict[str, str]]:
         """The dead letters by job id, without what their producers had written."""

@@ -201,3 +201,14 @@ async def second(job: Job, s: float) -> None:
         raise ValueError("first")
     note("held", job)
     await asyncio.sleep(s)
+
+
+@app.handler("planned")
+async def planned(job: Job, ms: int, fails: int) -> None:
+    """Takes so long, and fails so often before it succeeds."""
+    note("start", job)
+    await asyncio.sleep(ms / 1000)
+    if job.attempt <= fails:
+        note("fail", job)
+        raise ValueError("as planned")
+    note("done", job)

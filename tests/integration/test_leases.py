@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 import redis
-from redis.connection import Connection
 
-from retraced.keys import Keys
-from retraced.store import writes
-from retraced.store.writes import Author
 from tests.accounts import Account
 from tests.integration.test_consume import add
+from tests.reclaims import QueuedReclaim
 from tests.servers import Server
 from tests.waiting import wait_until
 from tests.workers import Crew, Ledger
@@ -167,7 +164,7 @@ def test_nothing_is_taken_over_after_redis_stood_still(
         jobs = [add(raw, stream, type="sleep", s="12") for _ in range(40)]
         workers = [private_crew.consume(stream, *SHORT, "--concurrency", "20") for _ in range(2)]
         wait_until(lambda: len(ledger.lines("start")) == 40, 10, "all run")
-        thieves = [_Thief(private_server, stream, held_off=held_off) for _ in range(3)]
+        thieves = [QueuedReclaim(private_server, stream, held_off=held_off) for _ in range(3)]
         for worker in workers:  # for a moment, so that nothing of theirs is queued before
             worker.signal(signal.SIGSTOP)
         private_server.pause()
@@ -180,7 +177,7 @@ def test_nothing_is_taken_over_after_redis_stood_still(
             wait_until(lambda: time.monotonic() - began > 3 * V_S, 4 * V_S, "three timeouts")
         finally:
             private_server.unpause()
-        stolen = [job for thief in thieves for job in thief.stolen()]
+        stolen = [job for thief in thieves for job in thief.taken()]
         if not held_off:
             assert stolen, "without the hold-off live jobs are taken"
             return
@@ -193,36 +190,3 @@ def test_nothing_is_taken_over_after_redis_stood_still(
         assert [worker.stop() for worker in workers] == [0, 0]
         assert [len(worker.said("redis_away")) for worker in workers] == [1, 1]
         assert [len(worker.said("redis_back")) for worker in workers] == [1, 1]
-
-
-class _Thief:
-    """A reclaim call of a worker that isn't there, to be queued on a stopped server."""
-
-    def __init__(self, server: Server, stream: str, *, held_off: bool) -> None:
-        call = writes.reclaim(
-            Keys.of(stream, "g"),
-            Author(b"thief", b""),
-            free=100,
-            free_suspects=0,
-            holds=[],
-            every_ms=500,
-        )
-        name, source, *rest = call.by_source()
-        if not held_off:
-            whole = call.script.source
-            source = whole.replace(b"hold = hold,", b"hold = 0,")
-            assert source != whole
-        self._parse = call.parse
-        self._connection = Connection(
-            host="127.0.0.1", port=server.port, protocol=2, socket_timeout=20
-        )
-        self._connection.connect()
-        self._command = self._connection.pack_command(name, source, *rest)
-
-    def send(self) -> None:
-        self._connection.send_packed_command(self._command)
-
-    def stolen(self) -> list[bytes]:
-        answer = self._parse(self._connection.read_response())
-        self._connection.disconnect()
-        return [taken.entry for taken in answer.entries]
