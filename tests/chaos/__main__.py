@@ -14,7 +14,7 @@ from random import Random
 
 from tests.chaos import kills, lateness, stopped
 from tests.chaos.books import Books
-from tests.servers import EMBEDDED, Server, make
+from tests.servers import EMBEDDED, Server, choose, make
 from tests.workers import Crew
 
 Scenario = Callable[[Server, Crew, Random, int], Books]
@@ -35,6 +35,7 @@ def main() -> int:
     )
     asked = parser.parse_args()
     play, jobs = SCENARIOS[asked.scenario]
+    choose(asked.server, ci=False)  # raises if it can't be had
     server = make(asked.server)
     with tempfile.TemporaryDirectory(prefix="retraced-chaos-") as place:
         crew = Crew(server.url, Path(place))
