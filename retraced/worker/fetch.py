@@ -114,6 +114,9 @@ class Fetcher:
 
     async def _read(self, readable: list[Subscription], wanted: int) -> None:
         await self._reading.connect()
+        readable = [subscription for subscription in readable if subscription.readable]
+        if not readable:  # paused meanwhile
+            return
         if wanted < 2 * len(readable) and await self._read_few(readable, wanted):
             return
         keys = [subscription.keys for subscription in readable]
