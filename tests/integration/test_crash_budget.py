@@ -24,7 +24,7 @@ def test_a_pill_takes_at_most_two_workers_and_its_neighbours_complete(
     neighbours = [add(raw, stream, type="sleep", s="0.1") for _ in range(30)]
     pill = add(raw, stream, type="pill", backoff="fixed:100ms")
     neighbours += [add(raw, stream, type="sleep", s="0.1") for _ in range(30)]
-    worker = crew.consume(stream, *SHORT, "--processes", "2")
+    worker = crew.consume(stream, *SHORT, "--processes", "2", "--concurrency", "20")
     account = Account(raw, stream)
     wait_until(lambda: pill in account.dead() and account.left() == {}, 40, "all ended")
     assert set(ledger.jobs("done")) == set(neighbours)
