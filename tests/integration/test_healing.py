@@ -140,3 +140,27 @@ def _steadily(raw: Any, stream: str, ledger: Ledger) -> None:
     for _ in range(8):
         job = add(raw, stream, type="note")
         wait_until(lambda job=job: job in ledger.jobs("done"), 1.0, f"{stream} goes on")  # type: ignore[misc]
+
+
+def test_a_job_that_can_not_be_settled_holds_up_no_other(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    worker = crew.consume(stream, *SHORT).ready()
+    account = Account(raw, stream)
+    stuck = "1700000000001-0"
+    raw.set(account.keys.job(stuck.encode()), "text")
+    ours = {"@job": stuck, "@attempt": 0, "@deliveries": 0, "@lost": 0, "@crashes": 0}
+    raw.xadd(account.keys.ready, {**ours, "type": "note"})
+    wait_until(lambda: ledger.jobs("done") == [stuck], 10, "it ran")
+    retried = add(raw, stream, type="thrice", backoff="fixed:50ms")
+    hopeless = add(raw, stream, type="hopeless", max_attempts=1)
+    jobs = [add(raw, stream, type="note") for _ in range(20)]
+    only_stuck = {"ready": 1, "held": 1}
+    wait_until(lambda: account.left() == only_stuck, 10, "all others are settled")
+    assert set(account.held()) == {stuck}
+    assert set(ledger.jobs("done")) == {stuck, retried, *jobs}
+    assert list(account.dead()) == [hopeless]
+    raw.delete(account.keys.job(stuck.encode()))
+    wait_until(lambda: account.left() == {}, 8, "settled once it can be")
+    assert ledger.jobs("done").count(stuck) == 1
+    assert len(worker.said("redis_refuses")) >= 1
