@@ -10,6 +10,7 @@
 -- EMITS reclaimed dead cancelled vanished
 -- USES group plan fence record story ids deletion copy batch grave silent tick
 local PAGE = tonumber(ARGV[8])
+local AT_END = '+'
 local starved = false -- something is left that a caller with free slots could take at once
 
 -- Whether the caller doesn't know that it holds this one: the reply that gave it never came.
@@ -20,9 +21,12 @@ local function lost_reply(source, entry)
   return true
 end
 
--- Walks one page of what is pending. Answers whether there is more, or nil and an error.
+-- Walks one page of what is pending. Answers the next cursor, or nil and an error; and whether
+-- there is more for this caller. A source at its end waits there for the other one: if each began
+-- again by itself, there might always be more in one of them.
 local function will_walk(source, key, visibility, now)
   local cursor = redis.call('HGET', STATE, 'cursor:' .. source)
+  if cursor == AT_END then return AT_END, false end
   local start = cursor and cursor ~= '' and '(' .. cursor or '-'
   local rows = redis.pcall('XPENDING', key, GROUP, start, '+', PAGE)
   if rows.err then return nil, rows end
@@ -43,8 +47,7 @@ local function will_walk(source, key, visibility, now)
   end
   local more = full or #rows == PAGE
   starved = starved or full
-  will('HSET', STATE, 'cursor:' .. source, more and last or '')
-  return more and (not full or slots.all > 0)
+  return more and last or AT_END, more and (not full or slots.all > 0)
 end
 
 -- What was really taken over, as the claims answered.
@@ -82,11 +85,13 @@ if wait > 0 and wait <= math.max(tonumber(ARGV[7]), tick.visibility) then
 end
 
 if redis.call('HEXISTS', STATE, 'paused_since') == 1 then slots.all = 0 end
-local more_stream, failed = will_walk('s', S, tick.visibility, now)
-if failed then return failed end
-local more_ready, missing = will_walk('r', READY, tick.visibility, now)
-if missing then return missing end
+local on_stream, more_stream = will_walk('s', S, tick.visibility, now)
+if not on_stream then return more_stream end
+local on_ready, more_ready = will_walk('r', READY, tick.visibility, now)
+if not on_ready then return more_ready end
 local more = more_stream or more_ready
+if on_stream == AT_END and on_ready == AT_END then on_stream, on_ready = '', '' end
+will('HSET', STATE, 'cursor:s', on_stream, 'cursor:r', on_ready)
 local records, claims = {}, {}
 for _, item in pairs(former) do records[#records + 1] = item.record end
 for _, record in ipairs(records) do will_record(record) end

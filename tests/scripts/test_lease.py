@@ -176,6 +176,17 @@ class TestReclaim:
         board.silence(held[1])
         assert [each.entry for each in reclaim(board, page=2).entries] == [held[1].entry]
 
+    def test_ends_although_one_source_was_at_its_end_before_the_other(self, board: Board) -> None:
+        held = [board.held() for _ in range(3)]
+        again = [board.held_again() for _ in range(2)]
+        assert [reclaim(board, page=2).more for _ in range(2)] == [True, False]
+        board.run(board.complete(*held[:2]))
+        assert [reclaim(board, page=1).more for _ in range(3)] == [True, True, False]
+        board.silence(held[2], *again)
+        pages = [reclaim(board, page=1) for _ in range(3)]
+        assert [len(page.entries) for page in pages] == [2, 1, 0]
+        assert [page.more for page in pages] == [True, True, False]
+
     def test_paces_sweeps_unless_there_are_more_pages(self, board: Board) -> None:
         other = board.other(b"w2")
         board.ticking()
