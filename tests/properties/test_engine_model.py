@@ -22,7 +22,8 @@ from retraced.store.writes import Ruling
 from tests.properties.model.drawn import GROUPS, groups, manners, outcomes, picks, workers
 from tests.properties.model.hands import Delivery, Manner, Worker, decided
 from tests.properties.model.job import OVER, Job, Place
-from tests.properties.model.working import UNBOUNDED, Working
+from tests.properties.model.play import UNBOUNDED
+from tests.properties.model.working import Working
 from tests.servers import Server
 
 EXAMPLES = int(os.environ.get("RETRACED_MODEL_EXAMPLES", "0"))
@@ -200,10 +201,7 @@ class Engine(Working):
                 self.play.settle(group, author, [held], Succeeded(), Manner())
         self.play.silence(group, lambda _: True)
         for _ in range(2):
-            while self.play.reclaim(
-                group, last, free=UNBOUNDED, suspects=UNBOUNDED, ceiling=UNBOUNDED
-            ).more:
-                pass
+            self.play.reclaim_pages(group, last, ceiling=UNBOUNDED)
         for place, job in enumerate(self.jobs(group, Place.DEAD)):
             ruling = self.requeue_one(group, job) if place % 2 else self.purge_one(group, job)
             assert ruling is Ruling.OK

@@ -27,6 +27,7 @@ from tests.properties.model.view import look
 from tests.properties.model.world import Group, World
 
 EVERY_MS = 10_000
+UNBOUNDED = 1_000
 HOUR_MS = 3_600_000
 Spot = tuple[Source, bytes]
 
@@ -161,6 +162,16 @@ class Play:
         if not lost:
             hand += taken
         return reply
+
+    def reclaim_pages(self, name: str, worker: Worker, *, ceiling: int, page: int = PAGE) -> None:
+        """Sweeps with many slots, until the sweep says that it has ended."""
+        for _ in range(UNBOUNDED):
+            reply = self.reclaim(
+                name, worker, free=UNBOUNDED, suspects=UNBOUNDED, ceiling=ceiling, page=page
+            )
+            if not reply.more:
+                return
+        raise AssertionError("the sweep doesn't end")
 
     def reclaiming(
         self, name: str, worker: Worker, free: int, suspects: int, ceiling: int, page: int = PAGE

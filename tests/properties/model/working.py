@@ -27,7 +27,6 @@ from tests.properties.model.job import Job, Place, by_id
 from tests.properties.model.play import Play
 
 LOST_CEILING = 4
-UNBOUNDED = 1_000
 
 
 class Working(RuleBasedStateMachine):
@@ -191,15 +190,7 @@ class Working(RuleBasedStateMachine):
     def reclaim_group(self, group: str, worker: Worker, page: int) -> None:
         """Page by page; the first pass may have begun in the middle."""
         for _ in range(2):
-            while self.play.reclaim(
-                group,
-                worker,
-                free=UNBOUNDED,
-                suspects=UNBOUNDED,
-                ceiling=LOST_CEILING,
-                page=page,
-            ).more:
-                pass
+            self.play.reclaim_pages(group, worker, ceiling=LOST_CEILING, page=page)
         if not self.play.group(group).paused:
             known = {each.held[:2] for each in worker.hand[group]}
             left = [job for job in self.silent(group) if (job.source, job.entry) not in known]
