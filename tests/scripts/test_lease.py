@@ -134,6 +134,14 @@ class TestReclaim:
         assert story["idle_ms"] >= 3_600_000
         assert board.state()[b"n:reclaimed"] == b"1"
 
+    def test_makes_a_record_that_knows_the_entry_on_ready(self, board: Board) -> None:
+        board.run(board.release([board.releasing(board.held())]))
+        [again] = board.fetch(Source.READY)
+        assert board.record(again.job) == {}
+        board.silence(again)
+        reclaim(board)
+        assert board.record(again.job)[b"entry"] == again.entry
+
     def test_leaves_what_is_silent_for_less_than_the_visibility_timeout(self, board: Board) -> None:
         held = board.held()
         board.silence(held, idle_ms=29_000)

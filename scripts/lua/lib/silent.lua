@@ -41,6 +41,7 @@ local function will_take(item, counts, suspect, previous, now)
   local record = item.record
   counts.deliveries = text(tonumber(counts.deliveries) + 1)
   set(record, 'state', 'held')
+  if item.source == 'r' then set(record, 'entry', item.entry) end -- one released unstarted had none
   set_counts(record, counts)
   local details = string.format(
     '"from":%s,"idle_ms":%.0f,"lost":%s', cjson.encode(item.owner), item.idle, counts.lost
