@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from secrets import token_hex
@@ -28,6 +29,7 @@ FAILED = 1
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 STABLE_AFTER_S = 10.0
 LAST_TASKS_S = 1.0
+LAST_THREADS_S = 1.0
 LIFELINE = "RETRACED_LIFELINE"
 BEGAN, ENDED = b"b", b"e"
 
@@ -50,7 +52,8 @@ def new_loop() -> asyncio.AbstractEventLoop:
 def run(work: Coroutine[Any, Any, int]) -> int:
     """Runs to the end on the fastest loop there is; gives the exit code.
 
-    Unlike `asyncio.Runner` it doesn't wait for ever for a handler that ignores cancellation.
+    Unlike `asyncio.Runner` it doesn't wait for ever for a handler that ignores cancellation, nor
+    for its threads: see `threads_left`.
     """
     loop = new_loop()
     try:
@@ -61,13 +64,22 @@ def run(work: Coroutine[Any, Any, int]) -> int:
 
 
 async def _end_tasks() -> None:
-    loop, others = asyncio.get_running_loop(), asyncio.all_tasks() - {asyncio.current_task()}
+    others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     if others:
         await asyncio.wait(others, timeout=LAST_TASKS_S)
-    await loop.shutdown_asyncgens()
-    await loop.shutdown_default_executor()
+    await asyncio.get_running_loop().shutdown_asyncgens()
+
+
+def threads_left() -> bool:
+    """Whether threads of handlers (`asyncio.to_thread`) run on, for which Python would wait."""
+    own = (threading.main_thread(), threading.current_thread())
+    others = [each for each in threading.enumerate() if not each.daemon and each not in own]
+    until = monotonic() + LAST_THREADS_S
+    for thread in others:
+        thread.join(max(0.0, until - monotonic()))
+    return any(thread.is_alive() for thread in others)
 
 
 def duties(worker: Worker, subscription: Subscription) -> Iterable[Coroutine[Any, Any, None]]:

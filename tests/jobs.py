@@ -44,6 +44,13 @@ def thread(job: Job, s: float) -> None:
     note("done", job)
 
 
+@app.handler("to_thread")
+async def to_thread(job: Job, s: float) -> None:
+    """Waits for a thread that nobody can stop."""
+    note("start", job)
+    await asyncio.to_thread(time.sleep, s)
+
+
 @app.handler("stall")
 async def stall(job: Job, s: float) -> None:
     """Blocks the event loop."""

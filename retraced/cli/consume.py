@@ -127,6 +127,11 @@ def consume(ctx: click.Context, /, **flags: Any) -> None:
         code = supervisor.run(_supervise(url, flags["processes"], log))
     else:
         code = supervisor.run(_work(session, flags, log))
+    if supervisor.threads_left():
+        session.leave()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # Python would wait for the threads, and nothing can stop them
     ctx.exit(code)
 
 

@@ -45,6 +45,10 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Leaves the embedded server, if this run joined one."""
         self._held.close()
 
     def url(self) -> str:

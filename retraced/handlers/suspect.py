@@ -20,7 +20,6 @@ from retraced.job import Job
 from retraced.outcome import (
     Crashed,
     Failed,
-    Interrupted,
     Invalid,
     Outcome,
     Rejected,
@@ -28,6 +27,7 @@ from retraced.outcome import (
     Succeeded,
     TimedOut,
     Unhandled,
+    Unstarted,
 )
 
 GRACE_S = 5.0
@@ -71,8 +71,8 @@ class SuspectRunner:
         answers = _Answers()
         try:
             child = await self._start(answers, self._message(job, entry))
-        except OSError:
-            return Interrupted()  # no process or file descriptor left: not the job's doing
+        except OSError as error:  # no process or file descriptor left
+            return Unstarted(f"its child process can't be started: {error}")
         try:
             outcome = await self._outcome(child, answers, timeout_ms)
             if not await child.left(self._grace_s):
@@ -101,7 +101,7 @@ class SuspectRunner:
         try:
             if not await _first(self._start_s, exited, answers.ready):
                 await child.end(self._grace_s)
-                return Interrupted()
+                return Unstarted(f"its child process wasn't ready in {self._start_s:.0f} s")
             in_time = await _first(_seconds(timeout_ms), exited, answers.last)
         finally:
             exited.cancel()

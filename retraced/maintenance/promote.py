@@ -27,6 +27,7 @@ from retraced.worker.subscription import Subscription
 
 EVERY_S = 1.0
 BATCH = 50
+NEVER_MS = 1 << 62
 
 
 class Promoter:
@@ -73,7 +74,7 @@ class Promoter:
         """One call; answers the seconds until the next one is due."""
         subscription = self._subscription
         subscription.next_due.clear()  # what is delayed from here on is news to the answer
-        asked = monotonic()
+        subscription.next_due_ms = None
         promotion = await self._link.run(
             writes.promote(
                 subscription.keys,
@@ -83,11 +84,13 @@ class Promoter:
                 beat=self._beat(),
             )
         )
-        answered = monotonic()
-        subscription.clock.set(promotion.now_ms, (asked + answered) / 2)
+        # Anchored at the answer's arrival: a clock that is late runs nothing too early.
+        subscription.clock.set(promotion.now_ms, monotonic())
         await self._heed(promotion)
         if promotion.next_due_ms is None:
+            subscription.next_due_ms = NEVER_MS
             return EVERY_S
+        subscription.next_due_ms = promotion.next_due_ms
         return min(EVERY_S, max(0.0, (promotion.next_due_ms - promotion.now_ms) / 1000))
 
     @property
@@ -125,6 +128,8 @@ class Promoter:
         subscription.paused = paused
         self._dispatcher.room.set()
         await self._fetcher.unblock()
+        if paused:
+            self._dispatcher.give_back(self._dispatcher.unstarted(subscription))
         self._log.info("paused" if paused else "resumed", stream=subscription.stream)
 
     async def _report_routing(self) -> None:

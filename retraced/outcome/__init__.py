@@ -18,6 +18,7 @@ from retraced.outcome.outcomes import (
     Succeeded,
     TimedOut,
     Unhandled,
+    Unstarted,
 )
 from retraced.outcome.rules import decide, tail
 from retraced.outcome.settlements import Bury, Complete, Delay, Drop, Facts, Release, Settlement
@@ -44,6 +45,7 @@ __all__ = [
     "Succeeded",
     "TimedOut",
     "Unhandled",
+    "Unstarted",
     "decide",
     "tail",
 ]

@@ -92,6 +92,13 @@ class Postponed:
     due_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unstarted:
+    """The child process for a suspect couldn't be started, which is no fault of the job's."""
+
+    why: str
+
+
 Outcome = (
     Succeeded
     | Failed
@@ -105,4 +112,5 @@ Outcome = (
     | Expired
     | Unhandled
     | Postponed
+    | Unstarted
 )

@@ -25,6 +25,7 @@ from retraced.outcome.outcomes import (
     Succeeded,
     TimedOut,
     Unhandled,
+    Unstarted,
 )
 from retraced.outcome.settlements import (
     Bury,
@@ -41,6 +42,7 @@ TEXT_BYTES = 4096
 CUT = " [...] "
 UNHANDLED_FIRST_MS = 5 * SECOND_MS
 UNHANDLED_MOST_MS = 5 * MINUTE_MS
+UNSTARTED_MS = 5 * SECOND_MS
 
 
 def decide(outcome: Outcome, facts: Facts, random: Callable[[], float]) -> Settlement:
@@ -73,8 +75,8 @@ def _rule(outcome: Outcome, facts: Facts, random: Callable[[], float]) -> Settle
             return _after_unhandled(outcome, facts)
         case Crashed():
             return _after_crash(outcome, facts, random)
-        case Interrupted():
-            return Release(counts=facts.counts, begun=facts.begun)
+        case Interrupted() | Unstarted():
+            return _uncharged(outcome, facts)
         case Cancelled():
             return Drop(detail={"by": outcome.by})
         case _:
@@ -188,6 +190,20 @@ def _after_unhandled(outcome: Unhandled, facts: Facts) -> Settlement:
         begun=facts.begun,
         error=error,
         detail=detail,
+    )
+
+
+def _uncharged(outcome: Interrupted | Unstarted, facts: Facts) -> Release | Delay:
+    """If no child could be started, a wait keeps the job from spinning."""
+    if isinstance(outcome, Interrupted):
+        return Release(counts=facts.counts, begun=facts.begun)
+    return Delay(
+        event=EventName.DELAYED,
+        reason="unstarted",
+        after_ms=UNSTARTED_MS,
+        counts=facts.counts,
+        begun=facts.begun,
+        error=tail(outcome.why),
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
+from retraced.errors import StoreError
 from retraced.keys import GROUPS, Keys, group_member
 from retraced.store.connection import Link
 from retraced.store.scripts import Argument
+
+PAGE = 500
 
 
 async def read_group(
@@ -47,7 +51,7 @@ async def record_fields(link: Link, record: bytes) -> list[bytes]:
 async def unhandled_since(link: Link, record: bytes) -> int | None:
     """Since when, in Redis ms, no worker had a handler for the job; None for the first time."""
     since: bytes | None = await link.call("HGET", record, "unhandled_since")
-    return int(since) if since else None
+    return int(since) if since and since.isdigit() else None
 
 
 async def cancelled_among(link: Link, keys: Keys, jobs: Sequence[bytes]) -> set[bytes]:
@@ -70,25 +74,28 @@ async def count_asked(link: Link, keys: Keys, asked: Mapping[str, int]) -> None:
 
 
 async def delayed_types(
-    link: Link, keys: Keys, *, until_ms: int | None, most: int = 1000
+    link: Link, keys: Keys, *, until_ms: int | None, type_field: str | None = "type"
 ) -> dict[str, int] | None:
     """How many delayed jobs wait for a handler, by type; None if any waits for something else.
 
     Only of those due by `until_ms`, if given.
     """
     last = "+inf" if until_ms is None else until_ms
-    members: list[bytes] = await link.call(
-        "ZRANGEBYSCORE", keys.delayed, "-inf", last, "LIMIT", 0, most
-    )
     types: dict[str, int] = {}
-    for member in members:
-        record = keys.job(unpadded(member))
-        reason, type_ = await link.call("HMGET", record, "reason", "f:type")
-        if reason != b"unhandled":
-            return None
-        name = (type_ or keys.stream).decode("utf-8", "replace")
-        types[name] = types.get(name, 0) + 1
-    return types
+    for start in count(0, PAGE):
+        members: list[bytes] = await link.call(
+            "ZRANGEBYSCORE", keys.delayed, "-inf", last, "LIMIT", start, PAGE
+        )
+        if not members:
+            return types
+        records = [keys.job(unpadded(member)) for member in members]
+        asked = [("HMGET", record, "reason", f"f:{type_field}") for record in records]
+        for reply in await link.calls(asked):
+            if isinstance(reply, StoreError) or reply[0] != b"unhandled":
+                return None
+            name = (reply[1] or keys.stream).decode("utf-8", "replace")
+            types[name] = types.get(name, 0) + 1
+    raise AssertionError("count() does not end")
 
 
 def unpadded(member: bytes) -> bytes:

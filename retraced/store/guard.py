@@ -15,7 +15,6 @@ DAY_MS = 86_400_000
 class Neighbours:
     """What a stream holds that may not be ours to delete."""
 
-    group_exists: bool
     ours: bool  # a ReTraced group works it already, or did
     foreign_groups: tuple[str, ...]
     entries: int
@@ -39,12 +38,11 @@ async def look_around(link: Link, keys: Keys, start: bytes) -> Neighbours:
     seconds, micros = await link.call("TIME")
     now_ms = int(seconds) * 1000 + int(micros) // 1000
     if kind == b"none":
-        return Neighbours(False, False, (), 0, None, now_ms, skipped=False)
+        return Neighbours(False, (), 0, None, now_ms, skipped=False)
     names = [_named(row) for row in await link.call("XINFO", "GROUPS", keys.stream)]
     known = {name: await _has_state(link, keys, name) for name in names}
     first = await link.call("XRANGE", keys.stream, "-", "+", "COUNT", 1)
     return Neighbours(
-        group_exists=keys.group in names,
         ours=any(known.values()) or await _has_state(link, keys, keys.group),
         foreign_groups=tuple(name.decode("utf-8", "replace") for name in names if not known[name]),
         entries=await link.call("XLEN", keys.stream),

@@ -121,7 +121,8 @@ class Dispatcher:
     def _left_to_start(self) -> int:
         if self._max_jobs is None:
             return 1 << 30
-        return self._max_jobs - self._tally.started - len(self._waiting)
+        waiting = len(self._waiting) + len(self._waiting_suspects)
+        return self._max_jobs - self._tally.started - waiting
 
     # arrivals
 
@@ -178,11 +179,15 @@ class Dispatcher:
     def _ended(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
         tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.failure = self.failure or error
-            self._full()
+            self.fail(error)
         if self._waiting or self._waiting_suspects:
             self._start_runners()
         self.room.set()
+
+    def fail(self, error: BaseException) -> None:
+        """The worker can't go on: it ends in order, and then raises this."""
+        self.failure = self.failure or error
+        self._full()
 
     async def _run_queue(self) -> None:
         task, turn = _this_task(), monotonic()
@@ -294,14 +299,18 @@ class Dispatcher:
                 return True
         return False
 
+    def unstarted(self, subscription: Subscription) -> list[Delivery]:
+        """What is held of this subscription and has not begun."""
+        waiting = (*self._waiting, *self._waiting_suspects)
+        return [delivery for delivery in waiting if delivery.subscription is subscription]
+
     def overdue(self, subscription: Subscription, older_s: float, ready_s: float) -> list[Delivery]:
         """Prefetched deliveries that have waited long; those of `ready` may wait longer."""
         now = monotonic()
         return [
             delivery
-            for delivery in (*self._waiting, *self._waiting_suspects)
-            if delivery.subscription is subscription
-            and now - delivery.arrived > (ready_s if delivery.carried.job else older_s)
+            for delivery in self.unstarted(subscription)
+            if now - delivery.arrived > (ready_s if delivery.carried.job else older_s)
         ]
 
     def give_back(self, deliveries: Iterable[Delivery]) -> int:

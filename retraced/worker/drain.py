@@ -69,7 +69,12 @@ class Drain:
             return True
         if left.unread or left.ready or left.pending:
             return False
-        types = await delayed_types(self._link, subscription.keys, until_ms=self._until_ms)
+        types = await delayed_types(
+            self._link,
+            subscription.keys,
+            until_ms=self._until_ms,
+            type_field=subscription.type_field,
+        )
         if not types:
             return False
         result.unhandled |= types

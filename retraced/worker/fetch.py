@@ -32,6 +32,7 @@ SHORT_BLOCK_MS = 500  # while a stream is paused or broken, so that it is read a
 MOST_AT_ONCE = 500
 MOST_BYTES = 4 << 20
 LONGEST_STOP_S = 5.0
+LONGEST_UNBLOCK_S = 0.5
 
 
 class Fetcher:
@@ -93,7 +94,10 @@ class Fetcher:
 
     async def unblock(self) -> None:
         """Ends the blocked read, by a word to Redis: closing it could strand what is on its way."""
-        while self._blocked and (client_id := self._reading.client_id) is not None:
+        until = monotonic() + LONGEST_UNBLOCK_S
+        while self._blocked and monotonic() < until:
+            if (client_id := self._reading.client_id) is None:
+                return
             try:
                 if await unblock(self._asking, client_id):
                     return
@@ -169,6 +173,8 @@ class Fetcher:
         One whose record can't be read now is left to be taken over, unstarted and uncharged.
         """
         whole = [each for each in deliveries if await self._complement(each)]
+        if whole and monotonic() - whole[0].arrived > subscription.visibility_ms / 1000:
+            return  # Redis was away meanwhile, and by now others may have taken them over
         if subscription.cancels:
             await self._mark_cancelled(subscription, whole)
         self._dispatcher.accept(whole)

@@ -11,13 +11,13 @@ from retraced.store.guard import Neighbours, look_around
 async def check(link: Link, keys: Keys, *, start: bytes) -> None:
     """Raises `Refused` when the stream isn't plainly ours alone; says what would be deleted."""
     seen = await look_around(link, keys, start)
-    if seen.group_exists or seen.ours or not seen.entries:
+    if seen.ours:
         return
     reasons = _reasons(seen)
     if reasons:
         raise Refused(
-            f"stream {keys.stream_name!r} has {seen.entries} entries that group "
-            f"{keys.group_name!r} would delete once it has settled or skipped them, and "
+            f"stream {keys.stream_name!r} has {seen.entries} entries now; group "
+            f"{keys.group_name!r} deletes what it has settled or skipped, and "
             f"{'; '.join(reasons)}. Start it once with --delete-settled if that is what you want."
         )
 
@@ -25,7 +25,9 @@ async def check(link: Link, keys: Keys, *, start: bytes) -> None:
 def _reasons(seen: Neighbours) -> list[str]:
     reasons = []
     if seen.foreign_groups:
-        reasons.append(f"other groups read it ({', '.join(seen.foreign_groups)})")
+        reasons.append(
+            f"groups that are not of ReTraced read it ({', '.join(seen.foreign_groups)})"
+        )
     if seen.old:
         reasons.append("its oldest entry was added more than a day ago")
     if seen.skipped:

@@ -77,6 +77,7 @@ class Worker:
         self._connector = connector
         self._duties = duties
         self._stop = asyncio.Event()
+        self._asked = asyncio.Event()
         self._now = asyncio.Event()
         self.dispatcher = Dispatcher(
             executor,
@@ -114,8 +115,9 @@ class Worker:
 
     def stop(self) -> None:
         """Begins a graceful end; a second call ends what still runs at once."""
-        if self._stop.is_set():
+        if self._asked.is_set():
             self._now.set()
+        self._asked.set()
         self._stop.set()
 
     async def run(self) -> None:
@@ -124,7 +126,7 @@ class Worker:
             if not await self._begin():
                 return
             async with asyncio.TaskGroup() as tasks:
-                background = [tasks.create_task(work) for work in self._background()]
+                background = [tasks.create_task(self._watched(w)) for w in self._background()]
                 await self._stop.wait()
                 await self._end()
                 for task in background:
@@ -136,6 +138,13 @@ class Worker:
                 await link.close()
         if self.dispatcher.failure is not None:
             raise self.dispatcher.failure
+
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        """A part that fails ends the worker, but in order: what it holds is given back first."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - raised again at the end
+            self.dispatcher.fail(error)
 
     def beat(self) -> Beat:
         """What the heartbeat says of this worker now."""
@@ -200,13 +209,12 @@ class Worker:
                 "visibility_ignored",
                 stream=subscription.stream,
                 asked_ms=asked,
-                what="the group has its own; `retraced groups set` changes it",
+                what="the group has its own, set by its first worker",
             )
 
     async def _set_clock(self, subscription: Subscription) -> None:
-        asked = monotonic()
         seconds, micros = await self.asking.call("TIME")
-        subscription.clock.set(int(seconds) * 1000 + int(micros) // 1000, asked)
+        subscription.clock.set(int(seconds) * 1000 + int(micros) // 1000, monotonic())
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         self._lease.start()
@@ -232,10 +240,9 @@ class Worker:
         self.dispatcher.stop()
         await self.fetcher.stop()
         idle = asyncio.create_task(self.dispatcher.idle())
-        hurry = asyncio.create_task(self._now.wait())
-        grace_s = self.options.grace_ms / 1000
-        await asyncio.wait([idle, hurry], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
+        if self.dispatcher.failure is None:
+            await _first(idle, self._asked)  # --max-jobs alone sets no limit to the last ones
+        await _first(idle, self._now, timeout_s=self.options.grace_ms / 1000)
         if not idle.done():
             self.log.warning("grace_over", running=len(self.dispatcher.running()))
             self.dispatcher.interrupt()
@@ -266,3 +273,12 @@ class Worker:
             except StoreError as error:
                 self.log.debug("leave_failed", stream=subscription.stream, error=error)
         self.log.info("stopped", done=self.tally.done, dead=self.tally.dead)
+
+
+async def _first(
+    task: asyncio.Task[None], event: asyncio.Event, *, timeout_s: float | None = None
+) -> None:
+    """Returns when the task is done, the event set or the time over."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait([task, waiting], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()

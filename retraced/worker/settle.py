@@ -188,7 +188,8 @@ class Settler:
         moves = [_move(d, s) for d, s in batch if isinstance(s, Delay)]
         keys = self.subscription.keys
         moved = await self._link.run(writes.delay(keys, self._author, moves, page=self._page))
-        self.subscription.next_due.set()
+        if dues := [each.due_ms for each in moved if each.answer is Answer.OK]:
+            self.subscription.delayed(min(dues))
         return [each.answer for each in moved]
 
     def _burials(self, batch: list[Job]) -> Call[list[Answer]]:

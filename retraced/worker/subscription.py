@@ -29,7 +29,8 @@ class Policy:
 class Subscription:
     """Shared by fetch, dispatch, settle, lease and maintenance; belongs to the event loop.
 
-    `broken` holds the reason while its keys can't be worked; `paused` is the group's own.
+    `broken` holds the reason while its keys can't be worked; `paused` is the group's own;
+    `next_due_ms` is when the promoter calls again, None while it doesn't know.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Subscription:
         self.keys = keys
         self.stream = keys.stream_name
         self.group = keys.group_name
-        self.policy = policy
+        self.policy = self._flags = policy
         self.visibility_ms = visibility_ms
         self.type_field = type_field
         self.max_payload = max_payload
@@ -57,6 +58,7 @@ class Subscription:
         self.routing_asked: Counter[str] = Counter()
         self.no_prefetch_until = 0.0
         self.next_due = asyncio.Event()
+        self.next_due_ms: int | None = None
 
     def adopt(self, joined: Joined) -> None:
         """Takes over the facts of the group, which come before this worker's flags."""
@@ -64,7 +66,7 @@ class Subscription:
             self.paused = joined.paused
         self.version = joined.version
         self.visibility_ms = joined.visibility_ms
-        facts, policy = joined.facts, self.policy
+        facts, policy = joined.facts, self._flags
         if "max_attempts" in facts:
             policy = replace(policy, max_attempts=int(facts["max_attempts"]))
         if "backoff" in facts:
@@ -72,6 +74,11 @@ class Subscription:
         if "timeout_ms" in facts:
             policy = replace(policy, timeout_ms=int(facts["timeout_ms"]))
         self.policy = policy
+
+    def delayed(self, due_ms: int) -> None:
+        """A job became due at this time: wakes the promoter if it counts on a later one."""
+        if self.next_due_ms is None or due_ms < self.next_due_ms:
+            self.next_due.set()
 
     @property
     def known(self) -> bool:

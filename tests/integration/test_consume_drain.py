@@ -71,6 +71,21 @@ def test_a_paused_group_takes_no_jobs_and_a_resumed_one_does(
     wait_until(lambda: set(ledger.jobs("done")) == {job, delayed}, 4, "both done")
 
 
+def test_a_pause_gives_back_what_was_prefetched(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    running = add(raw, stream, type="sleep", s="3")
+    waiting = [add(raw, stream, type="note") for _ in range(5)]
+    account = Account(raw, stream)
+    crew.consume(stream, "--concurrency", "1", "--prefetch", "20")
+    wait_until(lambda: len(account.held()) == 6, 10, "all are held")
+    raw.hset(account.keys.state, "paused_since", 1)
+    wait_until(lambda: account.held().keys() == {running}, 2.5, "the rest is given back")
+    wait_until(lambda: ledger.jobs("done") == [running], 5, "what ran goes on")
+    raw.hdel(account.keys.state, "paused_since")
+    wait_until(lambda: set(ledger.jobs("done")) == {running, *waiting}, 5, "all done")
+
+
 @pytest.mark.parametrize("most", [1, 3, 10])
 def test_a_worker_with_a_bound_starts_exactly_so_many_jobs(
     crew: Crew, raw: Any, stream: str, ledger: Ledger, most: int
@@ -93,6 +108,42 @@ def test_a_bounded_worker_counts_retries_and_lets_running_jobs_finish(
     assert worker.ends() == 0
     assert sorted(ledger.jobs("done")) == jobs
     assert Account(raw, stream).left() == {}
+
+
+def test_the_last_jobs_of_a_bounded_worker_may_take_longer_than_the_grace_time(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    job = add(raw, stream, type="sleep", s="1.5")
+    worker = crew.consume(stream, "--max-jobs", "1", "--grace", "200ms")
+    assert worker.ends() == 0
+    assert ledger.jobs("done") == [job]
+    assert not worker.said("grace_over")
+
+
+def test_a_bounded_workers_last_jobs_have_the_grace_time_after_a_signal(
+    crew: Crew, raw: Any, stream: str
+) -> None:
+    add(raw, stream, type="sleep", s="60")
+    worker = crew.consume(stream, "--max-jobs", "1", "--grace", "200ms")
+    worker.hears("stopping")
+    assert worker.stop() == 0
+    assert worker.said("grace_over")
+
+
+def test_a_drain_sees_a_job_that_waits_behind_many_unhandled_ones(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    keys = Account(raw, stream).keys
+    crew.drain(stream)
+    far = (raw.time()[0] + 3600) * 1000
+    for number in range(1, 1102):
+        raw.hset(keys.job(b"%d-0" % number), mapping={"reason": "unhandled", "f:type": "other"})
+        raw.zadd(keys.delayed, {b"%020d-%020d" % (number, 0): far})
+    job = add(raw, stream, type="note", delay="2s")
+    worker = crew.drain(stream)
+    wait_until(lambda: ledger.jobs("done") == [job], 8, "the delayed one is done")
+    assert worker.ends() == 5
+    assert worker.said("unhandled_left")[0]["types"] == "other (1101)"
 
 
 def test_two_workers_drain_four_thousand_plain_jobs_and_each_runs_once(

@@ -137,6 +137,16 @@ def test_a_handler_that_ignores_its_cancellation_does_not_keep_the_worker(
     assert list(Account(raw, stream).held()) == [ledger.lines()[0].job]
 
 
+def test_a_thread_that_a_handler_left_does_not_keep_the_process(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    add(raw, stream, type="to_thread", s="60")
+    worker = crew.consume(stream, "--grace", "100ms")
+    wait_until(lambda: ledger.lines("start"), 10, "started")
+    assert worker.stop() == 0
+    assert Account(raw, stream).left() == {"ready": 1}
+
+
 def test_a_child_that_dies_is_started_again_whatever_its_exit_code(
     crew: Crew, raw: Any, stream: str, ledger: Ledger
 ) -> None:

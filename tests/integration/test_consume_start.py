@@ -164,6 +164,16 @@ def test_a_stream_with_foreign_groups_is_worked_only_after_consent(
     assert crew.drain(stream).ends() == 0, "consent is asked for once"
 
 
+def test_a_group_of_that_name_that_is_not_ours_is_worked_only_after_consent(
+    crew: Crew, raw: Any, stream: str
+) -> None:
+    raw.xgroup_create(stream, "g", "0", mkstream=True)
+    worker = crew.consume(stream, "--drain")
+    assert worker.ends() == 6
+    assert "not of ReTraced" in worker.text
+    assert crew.drain(stream, "--delete-settled").ends() == 0
+
+
 def test_a_stream_with_old_entries_is_worked_only_after_consent(
     crew: Crew, raw: Any, stream: str, ledger: Ledger
 ) -> None:

@@ -28,6 +28,7 @@ from retraced.outcome import (
     Succeeded,
     TimedOut,
     Unhandled,
+    Unstarted,
     decide,
 )
 
@@ -49,6 +50,7 @@ carrying = (
     | st.builds(Unhandled, texts)
     | st.builds(Invalid, texts, texts)
     | st.builds(Expired, times)
+    | st.builds(Unstarted, texts)
 )
 others = st.builds(Succeeded) | st.builds(Cancelled, texts)
 outcomes: st.SearchStrategy[Outcome] = ending | carrying | others

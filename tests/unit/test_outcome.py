@@ -31,6 +31,7 @@ from retraced.outcome import (
     Succeeded,
     TimedOut,
     Unhandled,
+    Unstarted,
     decide,
     tail,
 )
@@ -202,6 +203,14 @@ def test_after_an_hour_unhandled_it_is_buried() -> None:
     assert settlement.error.startswith("no handler for the type 'send' in 1h; start a worker")
 
 
+def test_a_child_that_could_not_be_started_costs_a_wait_and_nothing_else() -> None:
+    settlement = settled(Unstarted("no process left"))
+    assert isinstance(settlement, Delay)
+    assert settlement.counts == COUNTS
+    assert settlement.after_ms == 5_000
+    assert settlement.error == "no process left"
+
+
 def test_what_the_story_should_say_of_the_entry_is_in_every_detail() -> None:
     notes = {"duplicates": "to"}
     every: list[Outcome] = [
@@ -210,6 +219,7 @@ def test_what_the_story_should_say_of_the_entry_is_in_every_detail() -> None:
         Invalid("a", "b"),
         Interrupted(),
         Cancelled(),
+        Unstarted("no process left"),
     ]
     for outcome in every:
         settlement = settled(outcome, notes=notes)
