@@ -35,9 +35,15 @@ def diagram() -> dict[str, set[str]]:
     return reached
 
 
+def text(name: str) -> str:
+    return scripts.without_comments((scripts.folder() / f"{name}.lua").read_text())
+
+
 def written(name: str) -> set[str]:
     """The states that a script can write into a record, by its own text and what it calls."""
-    source = scripts.without_comments((scripts.folder() / f"{name}.lua").read_text())
+    source = text(name)
+    if "silent" in scripts.script(name).header.uses:  # what becomes of each row, for reclaim
+        source += text("lib/silent")
     states = set(_STATE.findall(source))
     if "will_bury(" in source:
         states.add("dead")
