@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+from time import monotonic
+
 from retraced.log import Log
 from retraced.store import writes
 from retraced.store.connection import Link
 from retraced.store.writes import Ruling
 from retraced.worker.subscription import Subscription
 
-FINISHED_TTL_MS = 7 * 86_400_000
-FINISHED_MOST = 100_000
-EVENTS_BYTES = 64 << 20
+BUDGET_S = 0.5
 
 
 class Pruner:
-    """The sweep of one subscription, after each finished pass of the reclaimer."""
+    """The sweep of one subscription, after each finished pass of the reclaimer.
 
-    def __init__(self, subscription: Subscription, *, link: Link, log: Log) -> None:
+    A call is short, so a sweep is several of them while there is more, for at most `budget_s`.
+    """
+
+    def __init__(
+        self, subscription: Subscription, *, link: Link, log: Log, budget_s: float = BUDGET_S
+    ) -> None:
         self._subscription = subscription
         self._link = link
         self._log = log
+        self._budget_s = budget_s
 
     async def once(self) -> None:
+        """One sweep: at least one call."""
+        end = monotonic() + self._budget_s
+        while await self._sweep() and monotonic() < end:
+            await asyncio.sleep(0)  # the link is shared
+
+    async def _sweep(self) -> bool:
+        """One call; answers whether there is more to prune."""
         keys = self._subscription.keys
-        swept = await self._link.run(
-            writes.sweep(
-                keys,
-                finished_ttl_ms=FINISHED_TTL_MS,
-                finished_max=FINISHED_MOST,
-                events_bytes=EVENTS_BYTES,
+        swept = await self._link.run(writes.sweep(keys))
+        if swept.pruned or swept.trimmed:
+            self._log.debug(
+                "swept", stream=keys.stream_name, records=swept.pruned, entries=swept.trimmed
             )
-        )
         for consumer in swept.expired:
             verdict = await self._link.run(writes.leave(keys, consumer, expired=True))
             if verdict.ruling is Ruling.OK:
                 self._log.info("worker_gone", worker=consumer.decode("utf-8", "replace"))
+        return swept.more
