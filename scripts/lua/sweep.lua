@@ -48,19 +48,34 @@ local function will_prune(now)
   return #old, #old == BATCH
 end
 
--- Plans to forget cancels of jobs that are over.
+-- The jobs that are in `ready`, as keys of a table; nil if it is too long to be looked through.
+local function jobs_in_ready()
+  local jobs = {}
+  local all = look_through(READY, function(job)
+    if job then jobs[job] = true end
+  end)
+  return all and jobs
+end
+
+-- Plans to forget cancels of jobs that are over: a page of them, where the last sweep left off.
 local function will_forget_cancels(checkpoint)
-  local over = {}
-  for _, job in ipairs(redis.call('SSCAN', CANCELLED, '0', 'COUNT', BATCH)[2]) do
+  local cursor = redis.call('HGET', STATE, 'cursor:cancelled') or '0'
+  local found = redis.call('SSCAN', CANCELLED, cursor, 'COUNT', BATCH)
+  local over, doubtful = {}, {}
+  for _, job in ipairs(found[2]) do
     local key = record_key(job)
     local state = not wrong_type(key, 'hash') and redis.call('HGET', key, 'state')
     if state and OVER[state] then
       over[#over + 1] = job
     elseif not state and not after(job, checkpoint) then
-      local found, all = seek(READY, job)
-      if not found and all then over[#over + 1] = job end
+      doubtful[#doubtful + 1] = job
     end
   end
+  local waiting = #doubtful > 0 and jobs_in_ready()
+  for _, job in ipairs(waiting and doubtful or {}) do
+    if not waiting[job] then over[#over + 1] = job end
+  end
+  if found[1] ~= cursor then will('HSET', STATE, 'cursor:cancelled', found[1]) end
   will_each({'SREM', CANCELLED}, over)
 end
 

@@ -197,6 +197,45 @@ class TestSweep:
         board.run(writes.sweep(board.keys))
         assert board.raw.smembers(board.keys.cancelled) == kept
 
+    def test_looks_through_ready_once_for_all_cancels(self, board: Board) -> None:
+        held = [board.held() for _ in range(50)]
+        board.run(board.release([board.releasing(each) for each in held]))
+        gone = [f"{number}-1".encode() for number in range(1, 60)]
+        board.raw.sadd(board.keys.cancelled, *gone, *(each.job for each in held))
+        looked = self.looks(board)
+        assert looked <= 3
+        assert board.raw.smembers(board.keys.cancelled) == {each.job for each in held}
+
+    def test_forgets_no_cancel_while_ready_is_too_long_to_be_looked_through(
+        self, board: Board
+    ) -> None:
+        board.run(board.complete(board.held()))
+        for number in range(600):
+            ask(board.raw, "XADD", board.keys.ready, "*", "@job", f"{number}-2")
+        gone = [f"{number}-1".encode() for number in range(1, 90)]
+        board.raw.sadd(board.keys.cancelled, *gone)
+        assert self.looks(board) <= 25
+        assert board.raw.scard(board.keys.cancelled) == len(gone)
+        board.raw.xtrim(board.keys.ready, 400, approximate=False)
+        board.run(writes.sweep(board.keys))
+        assert board.raw.scard(board.keys.cancelled) == 0
+
+    def test_looks_at_all_cancels_one_after_the_other(self, board: Board) -> None:
+        board.run(board.complete(board.held()))
+        waiting = [f"99999999999999-{number}" for number in range(1_000)]
+        gone = [f"{number}-1" for number in range(1, 41)]
+        board.raw.sadd(board.keys.cancelled, *waiting, *gone)
+        for _ in range(30):
+            board.run(writes.sweep(board.keys))
+        assert board.raw.scard(board.keys.cancelled) == len(waiting)
+
+    def looks(self, board: Board) -> int:
+        """Pages that a sweep reads of streams."""
+        board.raw.config_resetstat()
+        board.run(writes.sweep(board.keys))
+        stats = board.raw.info("commandstats")
+        return int(stats.get("cmdstat_xrevrange", {"calls": 0})["calls"])
+
     def test_trims_events_by_the_memory_they_use(self, board: Board) -> None:
         for _ in range(2_000):
             ask(board.raw, "XADD", board.keys.events, "*", "event", "x", "jobs", "y" * 100)
