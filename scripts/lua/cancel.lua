@@ -7,7 +7,8 @@
 local job, details = ARGV[4], ARGV[5]
 local OVER = {dead = 1, done = 1, cancelled = 1, vanished = 1, purged = 1}
 
--- Whether a job without a record is still to be worked by this group; or nil and an error.
+-- Whether a job without a record is still to be worked by this group, or may be: one deep in a long
+-- `ready` isn't found. Or nil and an error.
 local function alive()
   if redis.call('TYPE', S).ok ~= 'none' then
     local rows = redis.pcall('XPENDING', S, GROUP, job, job, 1)
@@ -18,7 +19,8 @@ local function alive()
       if unread then return #redis.call('XRANGE', S, job, job) > 0 end
     end
   end
-  return seek(READY, job) ~= nil
+  local found, all = seek(READY, job)
+  return found ~= nil or not all
 end
 
 local wrong = wrong_keys()

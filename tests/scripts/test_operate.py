@@ -48,6 +48,15 @@ class TestCancel:
         assert cancel(board, jobs[0].job).ruling is Ruling.OK
         assert cancel(board, jobs[44].job).ruling is Ruling.OK
 
+    def test_reaches_a_job_too_deep_in_ready_to_be_found(self, board: Board) -> None:
+        held = board.held()
+        board.run(board.release([board.releasing(held)]))
+        for number in range(600):
+            board.raw.xadd(board.keys.ready, {"@job": f"{number}-1"})
+        assert cancel(board, held.job) == (Ruling.OK, "it ends before its next step")
+        [first, *_] = board.fetch(Source.READY, count=1)
+        assert board.run(board.release([board.releasing(first)])) == [Answer.CANCELLED]
+
     def test_reaches_a_retry_in_the_ready_stream(self, board: Board) -> None:
         held = board.held_again()
         assert cancel(board, held.job).ruling is Ruling.OK
