@@ -13,6 +13,7 @@ from time import monotonic
 
 from retraced.errors import GroupMissing, StoreError
 from retraced.log import Log
+from retraced.maintenance import unusable
 from retraced.store import writes
 from retraced.store.arrivals import cancelled_among, count_asked
 from retraced.store.connection import Link
@@ -100,6 +101,7 @@ class Promoter:
     async def _heed(self, promotion: Promotion) -> None:
         subscription = self._subscription
         subscription.cancels = promotion.cancels
+        unusable.report(self._log, subscription, promotion.wrong_key)
         await self._pause(promotion.paused)
         if promotion.version != subscription.version:
             await self._healer.join(subscription)

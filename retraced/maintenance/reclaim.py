@@ -8,6 +8,7 @@ from time import monotonic
 
 from retraced.errors import GroupMissing, StoreError
 from retraced.log import Log
+from retraced.maintenance import unusable
 from retraced.maintenance.prune import Pruner
 from retraced.store import writes
 from retraced.store.connection import Link
@@ -97,6 +98,7 @@ class Reclaimer:
 
     async def _take(self, answer: Reclaimed) -> None:
         self._tally.dead += answer.buried
+        unusable.report(self._log, self._subscription, answer.wrong_key)
         if answer.buried or answer.vanished:
             self._log.warning(
                 "reclaim_ended_jobs",

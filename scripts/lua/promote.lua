@@ -3,10 +3,13 @@
 -- ARGV 1-3 group, consumer, release; 4 most jobs; 5 bound of copied bodies (bytes); 6 hungry (1 or
 --   0); 7 m, then m names and values of the heartbeat
 -- RETURNS promoted, next due (ms, -1 if none), now (ms), paused (1 or 0), cancels that wait,
---   version of the facts, whether another worker is hungry (1 or 0)
+--   version of the facts, whether another worker is hungry (1 or 0), the first key that should be a
+--   record and isn't ('' if none): its job stays where it is
 -- EMITS promoted vanished
 -- USES group plan record story copy tick
 local HUNGER_MS = 2500
+local MOST_SKIPPED = 50
+local skipped, skips, wrong_key = {}, 0, ''
 
 -- The body that a record keeps, as fields of an entry; nil if there is none.
 local function kept_body(record)
@@ -39,21 +42,38 @@ local function will_promote(job, due, record, body, now)
   will_copy(READY, ready_fields(job, counts, due, found[5] == '1'), body, record)
 end
 
--- Plans the promotion of due jobs. Answers where they stood, or nil and an error.
+local function skip(member, key)
+  skipped[member], skips = true, skips + 1
+  if wrong_key == '' then wrong_key = key end
+end
+
+-- When the next job is due that isn't one of those skipped, or -1.
+local function next_due()
+  if skips > MOST_SKIPPED then return -1 end
+  local rows = redis.call('ZRANGE', DELAYED, 0, skips, 'WITHSCORES')
+  for i = 1, #rows, 2 do
+    if not skipped[rows[i]] then return tonumber(rows[i + 1]) end
+  end
+  return -1
+end
+
+-- Plans the promotion of due jobs. Answers where they stood.
 local function will_promote_due(now)
-  local bytes, members = 0, {}
+  local bytes, members, most = 0, {}, tonumber(ARGV[4])
   local due = redis.call(
-    'ZRANGEBYSCORE', DELAYED, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, ARGV[4]
+    'ZRANGEBYSCORE', DELAYED, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, most + MOST_SKIPPED
   )
   for i = 1, #due, 2 do
+    if #members == most then break end
     local job = unpadded(due[i])
-    local record, wrong = open_record(record_key(job))
-    if wrong then return nil, wrong end
-    local body = kept_body(record)
+    local record = open_record(record_key(job))
+    local body = record and kept_body(record)
     bytes = bytes + (body and body.bytes or 0)
-    if i > 1 and bytes > tonumber(ARGV[5]) then break end
-    members[#members + 1] = due[i]
-    if body then
+    if #members > 0 and bytes > tonumber(ARGV[5]) then break end
+    members[#members + 1] = record and due[i]
+    if not record then
+      skip(due[i], record_key(job))
+    elseif body then
       will_promote(job, text(tonumber(due[i + 1])), record, body, now)
     elseif record.state ~= 'queued' then -- else an earlier call failed before its last write
       tell('vanished', job, '', record.exists and record, now)
@@ -80,17 +100,14 @@ if wrong then return wrong end
 local now = now_ms()
 local tick = read_tick(now)
 local paused = redis.call('HEXISTS', STATE, 'paused_since')
-local members, failed = {}, nil
-if paused == 0 then members, failed = will_promote_due(now) end
-if failed then return failed end
+local members = paused == 0 and will_promote_due(now) or {}
 will_publish(now)
 will_each({'ZREM', DELAYED}, members)
 will_tick(tick)
 will_beat(tick, 7)
 local hungry = will_hunger(now)
 commit()
-local next_due = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
 return {
-  #members, paused == 0 and tonumber(next_due) or -1, now, paused,
-  redis.call('SCARD', CANCELLED), tonumber(redis.call('HGET', STATE, 'version') or 0), hungry,
+  #members, paused == 0 and next_due() or -1, now, paused, redis.call('SCARD', CANCELLED),
+  tonumber(redis.call('HGET', STATE, 'version') or 0), hungry, wrong_key,
 }

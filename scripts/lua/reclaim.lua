@@ -6,7 +6,8 @@
 --   which a job is buried; 7 pause between sweeps (ms); 8 page (rows); 9 bound of read bodies
 --   (bytes); then source (s or r) and entry of each delivery that the caller holds
 -- RETURNS hold-off left (ms), wait until the next sweep (ms), taken over (each source, entry, count,
---   former owner, fields), more pages (1 or 0), buried, vanished, cancelled
+--   former owner, fields), more pages (1 or 0), buried, vanished, cancelled, the
+--   first key that should be a record and isn't ('' if none): its delivery stays as it is
 -- EMITS reclaimed dead cancelled vanished
 -- USES group plan fence record story ids deletion copy batch grave silent tick
 local PAGE = tonumber(ARGV[8])
@@ -30,14 +31,13 @@ local function will_walk(source, key, visibility, now)
   local start = cursor and cursor ~= '' and '(' .. cursor or '-'
   local rows = redis.pcall('XPENDING', key, GROUP, start, '+', PAGE)
   if rows.err then return nil, rows end
-  local last, previous, full, failed = cursor or '', nil, false, nil
+  local last, previous, full = cursor or '', nil, false
   for _, row in ipairs(rows) do
     local silent = row[3] >= visibility
     if silent and (row[2] ~= CONSUMER or lost_reply(source, row[1])) then
       local item = {source = source, key = key, entry = row[1]}
       item.owner, item.idle, item.count = row[2], row[3], row[4]
-      previous, failed = will_settle(item, previous, now)
-      if failed then return nil, failed end
+      previous = will_settle(item, previous, now)
       full = previous == 'full'
       if full then break end
     else
@@ -65,7 +65,7 @@ local function taken_over(claims)
 end
 
 local function answer(hold, wait, entries, more)
-  return {hold, wait, entries, more, tally.buried, tally.vanished, tally.cancelled}
+  return {hold, wait, entries, more, tally.buried, tally.vanished, tally.cancelled, wrong_key}
 end
 
 local wrong = wrong_keys()

@@ -332,3 +332,20 @@ class TestReclaim:
         board.silence(held)
         [taken] = reclaim(board).entries
         assert named(taken.fields)[b"@record"] == b"1"
+
+    def test_leaves_a_delivery_alone_whose_record_isnt_one(self, board: Board) -> None:
+        held = [board.held() for _ in range(3)]
+        again = board.held_again()
+        board.silence(*held, again)
+        spoilt = board.keys.job(held[1].job)
+        board.raw.set(spoilt, "mine")
+        reclaimed = reclaim(board)
+        taken = [each.entry for each in reclaimed.entries]
+        assert sorted(taken) == sorted([held[0].entry, held[2].entry, again.entry])
+        assert (reclaimed.wrong_key, reclaimed.more) == (spoilt, False)
+        assert board.pending()[held[1].entry] == (b"w1", 1)
+        assert board.raw.get(spoilt) == b"mine"
+        board.raw.delete(spoilt)
+        reclaimed = reclaim(board)
+        assert [each.entry for each in reclaimed.entries] == [held[1].entry]
+        assert reclaimed.wrong_key == b""

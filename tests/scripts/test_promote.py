@@ -137,3 +137,48 @@ def test_a_long_job_stays_in_its_record(board: Board) -> None:
     assert entry[b"@record"] == b"1"
     assert len([name for name in board.record(job) if name.startswith(b"f:")]) == 5_000
     assert [each.job for each in board.fetch(Source.READY)] == [job]
+
+
+def spoil(board: Board, *jobs: bytes) -> dict[bytes, bytes]:
+    """Someone writes over records; answers what is left in their place."""
+    spoilt = {board.keys.job(job): b"mine" for job in jobs}
+    board.raw.mset(spoilt)
+    return spoilt
+
+
+def test_a_record_that_isnt_one_stops_no_other_job(board: Board) -> None:
+    first, wrong, later, last = (board.delayed() for _ in range(4))
+    for due_ms, job in enumerate((first, wrong, later), 1):
+        board.raw.zadd(board.keys.delayed, {padded(job): due_ms})
+    spoilt = spoil(board, wrong)
+    promotion = board.run(board.promote())
+    assert (promotion.promoted, promotion.wrong_key) == (2, board.keys.job(wrong))
+    assert [board.places(job) for job in (first, wrong, later, last)] == [
+        ["ready"], ["delayed"], ["ready"], ["delayed"],
+    ]  # fmt: skip
+    assert board.raw.mget(spoilt) == [*spoilt.values()]
+    assert promotion.next_due_ms == board.raw.zscore(board.keys.delayed, padded(last))
+    assert [*board.events()[-1]["jobs"]] == [first.decode(), later.decode()]
+
+
+def test_records_that_arent_ones_leave_room_for_a_full_batch(board: Board) -> None:
+    jobs = [board.delayed() for _ in range(52)]
+    for due_ms, job in enumerate(jobs, 1):
+        board.raw.zadd(board.keys.delayed, {padded(job): due_ms})
+    spoil(board, *jobs[:50])
+    promotion = board.run(board.promote(limit=2))
+    assert (promotion.promoted, promotion.next_due_ms) == (2, None)
+    assert [each[b"@job"] for each in board.ready()] == jobs[50:]
+
+
+def test_of_nothing_but_spoilt_records_doesnt_ask_to_be_called_again_at_once(
+    board: Board,
+) -> None:
+    jobs = [board.delayed() for _ in range(60)]
+    for job in jobs:
+        board.due_now(job)
+    spoil(board, *jobs)
+    promotion = board.run(board.promote(limit=2))
+    assert (promotion.promoted, promotion.next_due_ms) == (0, None)
+    board.raw.delete(*[board.keys.job(job) for job in jobs])
+    assert board.run(board.promote(limit=2)).wrong_key == b""

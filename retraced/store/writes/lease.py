@@ -26,7 +26,8 @@ class Promotion(NamedTuple):
     """What the once-a-second call learns. A `next_due_ms` in the past: call again at once.
 
     `cancels` is how many cancels wait, `version` that of the group's facts, `hungry_elsewhere`
-    whether another worker has free slots.
+    whether another worker has free slots. `wrong_key` is one that should be a job's record and isn't
+    (empty: none): that job stays delayed.
     """
 
     promoted: int
@@ -36,6 +37,7 @@ class Promotion(NamedTuple):
     cancels: int
     version: int
     hungry_elsewhere: bool
+    wrong_key: bytes
 
 
 class Taken(NamedTuple):
@@ -51,7 +53,8 @@ class Taken(NamedTuple):
 class Reclaimed(NamedTuple):
     """`hold_ms` > 0: held off, for so long. `wait_ms` > 0: the next sweep isn't due yet.
 
-    `more`: the page wasn't the last one, call again.
+    `more`: the page wasn't the last one, call again. `wrong_key` is one that should be a job's
+    record and isn't (empty: none): that delivery was left alone.
     """
 
     hold_ms: int
@@ -61,6 +64,7 @@ class Reclaimed(NamedTuple):
     buried: int
     vanished: int
     cancelled: int
+    wrong_key: bytes
 
 
 def renew(
@@ -130,7 +134,7 @@ def _renewed(count: int, reply: list[Any]) -> list[Answer]:
 
 
 def _promoted(reply: list[Any]) -> Promotion:
-    promoted, next_due_ms, now_ms, paused, cancels, version, hungry = reply
+    promoted, next_due_ms, now_ms, paused, cancels, version, hungry, wrong_key = reply
     return Promotion(
         promoted=promoted,
         next_due_ms=None if next_due_ms < 0 else next_due_ms,
@@ -139,13 +143,23 @@ def _promoted(reply: list[Any]) -> Promotion:
         cancels=cancels,
         version=version,
         hungry_elsewhere=bool(hungry),
+        wrong_key=wrong_key,
     )
 
 
 def _reclaimed(reply: list[Any]) -> Reclaimed:
-    hold_ms, wait_ms, entries, more, buried, vanished, cancelled = reply
+    hold_ms, wait_ms, entries, more, buried, vanished, cancelled, wrong_key = reply
     taken = [
         Taken(Source(source.decode()), entry, count, former, fields)
         for source, entry, count, former, fields in entries
     ]
-    return Reclaimed(hold_ms, wait_ms, taken, bool(more), buried, vanished, cancelled)
+    return Reclaimed(
+        hold_ms=hold_ms,
+        wait_ms=wait_ms,
+        entries=taken,
+        more=bool(more),
+        buried=buried,
+        vanished=vanished,
+        cancelled=cancelled,
+        wrong_key=wrong_key,
+    )

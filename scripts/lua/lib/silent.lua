@@ -5,6 +5,7 @@ local slots = {all = tonumber(ARGV[4]), suspects = tonumber(ARGV[5])}
 local room = {bytes = tonumber(ARGV[9]), read = 0}
 local ended, runs, former = {}, {}, {}
 local tally = {buried = 0, vanished = 0, cancelled = 0}
+local wrong_key = '' -- the first that should be a record and isn't
 
 local function counts_of(item)
   local ours = item.body.ours
@@ -65,8 +66,8 @@ local function will_miss(item)
   return will_end_item(item, 'vanished')
 end
 
--- Plans what becomes of one silent delivery. Answers taken, ended, left (no child slot) or full;
--- or nil and an error.
+-- Plans what becomes of one silent delivery. Answers taken, ended, full, or left (no child slot, or
+-- no record where one should be).
 local function will_settle(item, previous, now)
   local body = read_body(item.key, item.entry)
   if not body and item.source == 'r' then return will_miss(item) end
@@ -74,8 +75,11 @@ local function will_settle(item, previous, now)
   if body and item.source == 'r' then item.job = body.ours['@job'] or item.entry end
   room.read = room.read + (body and body.bytes or 0)
   if body and room.read > body.bytes and room.read > room.bytes then return 'full' end
-  local record, wrong = open_record(record_key(item.job))
-  if wrong then return nil, wrong end
+  local record = open_record(record_key(item.job))
+  if not record then
+    if wrong_key == '' then wrong_key = record_key(item.job) end
+    return 'left'
+  end
   item.record = record
   if not body or (body.in_record and record.fields == 0) then
     item.answer, item.vanished = 'GONE', true
