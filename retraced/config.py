@@ -21,7 +21,7 @@ from retraced.errors import ConfigError, UsageError
 LOCAL_HOST, LOCAL_PORT = "127.0.0.1", 6379
 LOCAL_URL = f"redis://{LOCAL_HOST}:{LOCAL_PORT}"
 DATA_DIRECTORY = ".retraced"
-SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster", "embedded")
+SCHEMES = ("redis", "rediss", "unix", "embedded")
 
 _SIZES = {
     "": 1,

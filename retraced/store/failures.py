@@ -49,7 +49,9 @@ _BY_CODE: tuple[tuple[str, type[StoreError]], ...] = (
 def translate(error: Exception, safe_url: str) -> StoreError:
     """The error of ReTraced for one of redis-py; `safe_url` names the server, without password."""
     if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
-        return Denied(f"{safe_url} refused: {error}. Check the user, the password and its ACL.")
+        return Denied(
+            f"{safe_url} refused: {_said(error)}. Check the user, the password and its ACL."
+        )
     if isinstance(error, redis.exceptions.NoScriptError):
         return ScriptFailed(f"NOSCRIPT {error}")
     if _is_tls_failure(error):
@@ -59,7 +61,7 @@ def translate(error: Exception, safe_url: str) -> StoreError:
         return named(f"{safe_url}: {error}")
     if isinstance(error, redis.ResponseError):
         return ScriptFailed(f"{safe_url}: {error}")
-    return Unavailable(f"can't reach {safe_url}: {_said(error)}")
+    return Unavailable(f"can't reach {safe_url}: {_said(error)}. Is it up, and the URL right?")
 
 
 def missing_script(error: StoreError) -> bool:
@@ -96,4 +98,4 @@ def _is_tls_failure(error: BaseException | None) -> bool:
 def _said(error: Exception) -> str:
     if isinstance(error, TimeoutError | redis.TimeoutError) and not str(error):
         return "no answer in time"
-    return str(error) or type(error).__name__
+    return str(error).rstrip(" .?") or type(error).__name__

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from retraced.durations import format_ms
 from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
 from retraced.store import tls
@@ -236,7 +237,9 @@ class Worker:
 
     async def _end(self) -> None:
         """No new jobs at once; the grace time for running ones; the rest is released."""
-        self.log.info("stopping", running=len(self.dispatcher.running()))
+        running = len(self.dispatcher.running())
+        what = f"they have {format_ms(self.options.grace_ms)}; a second signal gives them back"
+        self.log.info("stopping", running=running, what=what if running else None)
         self.dispatcher.stop()
         await self.fetcher.stop()
         idle = asyncio.create_task(self.dispatcher.idle())

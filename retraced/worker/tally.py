@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from retraced.log import Log
 from retraced.outcome import Bury, Complete, Delay, Drop, Release, Settlement
 from retraced.worker.delivery import Delivery
+
+_FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
+_REMEDIES = {
+    "unhandled": "no worker here has a handler for its type; it waits for one that has",
+    "unstarted": "no child process could be started for it; it is tried again",
+}
 
 
 @dataclass(slots=True)
@@ -52,6 +59,8 @@ def log_settlement(log: Log, delivery: Delivery, settlement: Settlement) -> None
                 reason=settlement.reason,
                 attempt=settlement.counts.attempt,
                 error=first_line(settlement.error),
+                at=_place(settlement),
+                what=_REMEDIES.get(settlement.reason),
             )
         case Bury():
             log.error(
@@ -60,6 +69,8 @@ def log_settlement(log: Log, delivery: Delivery, settlement: Settlement) -> None
                 reason=settlement.reason,
                 attempts=settlement.counts.attempt,
                 error=_without_payload(settlement),
+                at=_place(settlement),
+                what=_how_to_see(delivery),
             )
         case Release() | Drop():
             log.info(
@@ -71,8 +82,19 @@ def _without_payload(settlement: Bury) -> str:
     """The error's first line; where it would quote the payload, only the place in it."""
     line = first_line(settlement.error)
     if settlement.reason == "invalid" and line.startswith("payload"):
-        return f"{line.partition(':')[0]} doesn't fit: see the dead letter"
+        return f"{line.partition(':')[0]} doesn't fit"
     return line
+
+
+def _place(settlement: Delay | Bury) -> str | None:
+    """Where the handler raised: file, line and function of its traceback's last frame."""
+    frames = _FRAME.findall(str(settlement.detail.get("traceback", "")))
+    return "{}:{} in {}".format(*frames[-1]) if frames else None
+
+
+def _how_to_see(delivery: Delivery) -> str:
+    where = delivery.subscription
+    return f"see: retraced dlq show {where.stream} {delivery.job_name} --group {where.group}"
 
 
 def first_line(text: str) -> str:
