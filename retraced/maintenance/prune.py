@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 
 from retraced.log import Log
@@ -31,8 +30,9 @@ class Pruner:
     async def once(self) -> None:
         """One sweep: at least one call."""
         end = monotonic() + self._budget_s
-        while await self._sweep() and monotonic() < end:
-            await asyncio.sleep(0)  # the link is shared
+        more = True
+        while more:  # between calls the link serves others, who wait in line
+            more = await self._sweep() and monotonic() < end
 
     async def _sweep(self) -> bool:
         """One call; answers whether there is more to prune."""
