@@ -26,8 +26,8 @@ class Promotion(NamedTuple):
     """What the once-a-second call learns. A `next_due_ms` in the past: call again at once.
 
     `cancels` is how many cancels wait, `version` that of the group's facts, `hungry_elsewhere`
-    whether another worker has free slots. `wrong_key` is one that should be a job's record and isn't
-    (empty: none): that job stays delayed.
+    whether another worker has free slots. `wrong_key` is one that should be a job's record and
+    isn't (empty: none): that job stays delayed.
     """
 
     promoted: int
