@@ -57,6 +57,11 @@ local function next_due()
   return -1
 end
 
+-- Whether it is elsewhere by now: an earlier call failed before its last write.
+local function has_moved(record)
+  return record and record.state and record.state ~= 'delayed'
+end
+
 -- Plans the promotion of due jobs. Answers where they stood.
 local function will_promote_due(now)
   local bytes, members, most = 0, {}, tonumber(ARGV[4])
@@ -67,7 +72,7 @@ local function will_promote_due(now)
     if #members == most then break end
     local job = unpadded(due[i])
     local record = open_record(record_key(job))
-    local body = record and kept_body(record)
+    local body = record and not has_moved(record) and kept_body(record)
     bytes = bytes + (body and body.bytes or 0)
     if #members > 0 and bytes > tonumber(ARGV[5]) then break end
     members[#members + 1] = record and due[i]
@@ -75,7 +80,7 @@ local function will_promote_due(now)
       skip(due[i], record_key(job))
     elseif body then
       will_promote(job, text(tonumber(due[i + 1])), record, body, now)
-    elseif record.state ~= 'queued' then -- else an earlier call failed before its last write
+    elseif not has_moved(record) then
       tell('vanished', job, '', record.exists and record, now)
       if record.exists then will_end(record, job, 'vanished', now) end
     end
@@ -100,10 +105,10 @@ if wrong then return wrong end
 local now = now_ms()
 local tick = read_tick(now)
 local paused = redis.call('HEXISTS', STATE, 'paused_since')
+will_tick(tick) -- before the first copy, so that a user without HSET makes none
 local members = paused == 0 and will_promote_due(now) or {}
 will_publish(now)
 will_each({'ZREM', DELAYED}, members)
-will_tick(tick)
 will_beat(tick, 7)
 local hungry = will_hunger(now)
 commit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import redis
@@ -100,6 +101,25 @@ def test_a_user_without_a_right_loses_no_job(
                 board.ticking()
             board.run(prepared.call)
         assert set(prepared.then) <= set(board.places(prepared.job)), command
+
+
+@pytest.mark.parametrize("size", [1, 1_001], ids=["short", "long"])
+def test_a_promotion_without_a_right_leaves_one_copy(
+    client: redis.Redis, limited: redis.Redis, stream: str, size: int
+) -> None:
+    user = ask(limited, "ACL", "WHOAMI")
+    for command in WRITES:
+        board = Board(client, f"{stream}-{command}")
+        board.join()
+        job = board.delayed({f"name-{number}": "v" for number in range(size)})
+        board.due_now(job)
+        ask(client, "ACL", "SETUSER", user, "-@all", "+@all", f"-{command}")
+        for _ in range(3):
+            with suppress(redis.ResponseError):
+                board.run(board.promote(), limited)
+        board.run(board.promote())
+        assert board.places(job) == ["ready"], command
+        assert len(board.ready()) == 1, command
 
 
 @pytest.mark.parametrize("name", calls.ALL)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from retraced.store import writes
 from retraced.store.writes import Source
 from tests.scripts.board import Board, named, numbers, padded
@@ -127,6 +131,37 @@ def test_a_promotion_that_failed_late_isnt_told_as_a_loss(board: Board) -> None:
     board.run(board.promote())
     assert board.places(job) == ["ready"]
     assert board.events("vanished") == []
+
+
+LONG = {f"name-{number}": "v" for number in range(1_001)}
+
+
+@pytest.mark.parametrize("fields", [None, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("since", ["nothing", "taken over", "completed", "buried"])
+def test_a_promotion_that_failed_late_isnt_made_again(
+    board: Board, fields: dict[Any, str] | None, since: str
+) -> None:
+    job = board.delayed(fields)
+    board.due_now(job)
+    board.run(board.promote())
+    board.due_now(job)  # as if the ZREM had failed
+    held = board.fetch(Source.READY) if since != "nothing" else []
+    if since == "taken over":
+        board.silence(*held)
+        board.ticking()
+        assert len(board.run(board.other(b"w2").reclaim()).entries) == 1
+    elif since == "completed":
+        board.run(board.complete(*held))
+    elif since == "buried":
+        board.run(board.bury([board.burial(each) for each in held]))
+    state = board.record(job)[b"state"]
+    board.run(board.promote())
+    then = {"completed": [], "buried": ["dead"]}
+    assert board.places(job) == then.get(since, ["ready"])
+    assert len(board.ready()) == len(then.get(since, ["ready"])) - (since == "buried")
+    assert board.record(job)[b"state"] == state
+    assert board.events("vanished") == []
+    assert [each["event"] for each in board.story(job)].count("promoted") == 1
 
 
 def test_a_long_job_stays_in_its_record(board: Board) -> None:
