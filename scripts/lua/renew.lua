@@ -1,5 +1,6 @@
 -- Resets the idle time of deliveries that are still held; tick and heartbeat.
--- KEYS 1-10 the group's; 11 the worker's hash
+-- KEYS 1-10 the group's; 11 the worker's hash; the records of vanished jobs begin with P:job:, and
+--   one that isn't a hash is passed over
 -- ARGV 1-3 group, consumer, release; 4 page (rows); 5-8 first and last ms of the ids on S and on
 --   ready; 9 visibility timeout (ms) if the group has none; 10 m, then m names and values of the
 --   heartbeat; then for each delivery: source (s or r), entry, count, job
@@ -55,6 +56,8 @@ for source, key in pairs({s = S, r = READY}) do
 end
 commit()
 
+-- Who has vanished is known only from the claims, so these records are opened after a first write:
+-- the ids are acknowledged whatever stands where a record should be.
 for source, claim in pairs(claims) do
   local kept, items, gone, jobs = {}, held[source], {}, {}
   for _, id in ipairs(claim.reply) do kept[id] = true end

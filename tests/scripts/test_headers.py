@@ -35,6 +35,14 @@ def test_a_header_has_every_section(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_header_names_the_prefix_of_records_that_its_script_finds(name: str) -> None:
+    header = scripts.Header.parse(text(name))
+    used = [name, *(f"lib/{part}" for part in header.uses if part != "group")]
+    finds = any("record_key(" in scripts.without_comments(text(each)) for each in used)
+    assert finds == ("P:job:" in header.keys)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_header_lists_exactly_the_events_of_its_script(name: str) -> None:
     header = scripts.Header.parse(text(name))
     assert set(header.emits) <= {event.value for event in EventName}

@@ -44,6 +44,16 @@ class TestRenew:
         assert board.record(again.job)[b"state"] == b"vanished"
         assert board.raw.zscore(board.keys.finished, again.job) is not None
 
+    def test_passes_over_what_stands_where_the_record_of_a_vanished_job_should(
+        self, board: Board
+    ) -> None:
+        again, kept = board.held_again(), board.held_again()
+        board.raw.xdel(board.keys.ready, again.entry)
+        board.raw.set(board.keys.job(again.job), "mine")
+        assert board.run(board.renew(again, kept)) == [Answer.GONE, Answer.OK]
+        assert board.raw.get(board.keys.job(again.job)) == b"mine"
+        assert list(board.pending(Source.READY)) == [kept.entry]
+
     def test_of_200_takes_one_look_up_and_one_claim(self, board: Board) -> None:
         for _ in range(200):
             board.add()
