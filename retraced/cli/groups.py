@@ -126,7 +126,8 @@ def delete(session: Session, stream: str, *, group: str, yes: bool) -> None:
     """Delete a group of STREAM with all it has.
 
     Its jobs, dead letters and stories are lost; without --yes it only shows what that would be.
-    Other groups keep theirs. Entries of the stream that only this group needed are deleted too.
+    Other groups keep theirs. Entries of the stream that only this group needed are deleted too:
+    all of them, if it is the only group.
     """
 
     async def work(link: Link) -> GroupSummary:

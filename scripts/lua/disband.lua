@@ -1,5 +1,5 @@
 -- Ends a group. Bounded calls remove the records of its jobs, the last one its keys and itself,
--- and trims off `S` what only this group needed.
+-- and trims off `S` what only this group needed: all of it, if there is no other group.
 -- KEYS 1-10 the group's; the records of found jobs begin with P:job:
 -- ARGV 1-3 group, consumer, release
 -- RETURNS records removed, more (1 or 0)
@@ -38,17 +38,24 @@ local function will_empty_pending()
   will_each({'XACK', S, GROUP}, ids)
 end
 
--- Plans the trim of S to what the other groups need; nothing if there is no other group.
+-- Plans the trim of S to what the other groups need.
 local function will_trim(groups)
-  local all
+  if redis.call('HEXISTS', SETTINGS, 'retain') == 1 then return end
+  local here, all = false, nil
   for _, group in ipairs(groups) do
-    if fact(group, 'name') ~= GROUP then
+    if fact(group, 'name') == GROUP then
+      here = true
+    else
       local pending = redis.call('XPENDING', S, fact(group, 'name'))
       local first = pending[2] or following(fact(group, 'last-delivered-id'))
       if not all or after(all, first) then all = first end
     end
   end
-  if all and redis.call('HEXISTS', SETTINGS, 'retain') == 0 then will('XTRIM', S, 'MINID', all) end
+  if all then
+    will('XTRIM', S, 'MINID', all)
+  elseif here then -- else nobody was told that its entries would go
+    will('XTRIM', S, 'MAXLEN', 0)
+  end
 end
 
 local wrong = wrong_keys()
@@ -65,7 +72,7 @@ if not more then
     will_trim(groups)
     will('XGROUP', 'DESTROY', S, GROUP)
   end
-  will('DEL', READY, DELAYED, STATE, EVENTS, DLQ, FINISHED, CANCELLED, WORKERS)
+  will('UNLINK', READY, DELAYED, STATE, EVENTS, DLQ, FINISHED, CANCELLED, WORKERS)
 end
 will_each({'UNLINK'}, records)
 commit()

@@ -349,5 +349,33 @@ class TestDisband:
         assert [entry for entry, _ in board.entries(board.keys.stream)] == jobs[3:]
         assert [each.job for each in other.fetch()] == jobs[3:]
 
+    def test_of_the_only_group_frees_the_whole_stream(self, board: Board) -> None:
+        other = Board(board.raw, board.keys.stream_name, group="other")
+        other.join()
+        for _ in range(6):
+            board.add()
+        other.run(other.complete(*other.fetch(count=2)))
+        board.run(board.complete(*board.fetch(count=4)))
+        self.disband(board)
+        assert len(board.entries(board.keys.stream)) == 4
+        self.disband(other)
+        assert board.entries(board.keys.stream) == []
+        board.add(entry="99999999999999-0")
+        board.join()
+        assert [each.job for each in board.fetch()] == [b"99999999999999-0"]
+
+    def test_of_a_stream_that_retains_trims_nothing(self, board: Board) -> None:
+        board.raw.hset(board.keys.settings, "retain", "all")
+        jobs = [board.add() for _ in range(3)]
+        board.run(board.complete(*board.fetch(count=2)))
+        self.disband(board)
+        assert [entry for entry, _ in board.entries(board.keys.stream)] == jobs
+
+    def test_of_a_group_that_was_gone_from_its_stream_trims_nothing(self, board: Board) -> None:
+        jobs = [board.add() for _ in range(3)]
+        board.raw.xgroup_destroy(board.keys.stream, "g")
+        self.disband(board)
+        assert [entry for entry, _ in board.entries(board.keys.stream)] == jobs
+
     def test_of_nothing_is_no_error(self, client: redis.Redis, stream: str) -> None:
         assert self.disband(Board(client, stream)) == 0
