@@ -1,4 +1,5 @@
--- Removes a dead letter for good; its story stays for the time of any finished job.
+-- Removes a dead letter for good; its story stays for the time of any finished job, also if someone
+-- else removed the letter.
 -- KEYS 1-10 the group's; 11 the job's record
 -- ARGV 1-3 group, consumer, release; 4 job; 5 details (inside of JSON)
 -- RETURNS OK, MISSING or REFUSED; why
@@ -14,6 +15,8 @@ if record.state and record.state ~= 'dead' then
 end
 local grave = record.entry or seek(DLQ, job)
 if not grave or #redis.call('XRANGE', DLQ, grave, grave) == 0 then
+  will_outlive(record, job, now_ms())
+  commit()
   return {'MISSING', 'no dead letter of this job was found'}
 end
 local now = now_ms()

@@ -1,4 +1,5 @@
--- Dead to queued, by a person: a fresh budget, and no schedule unless it is to be kept.
+-- Dead to queued, by a person: a fresh budget, and no schedule unless it is to be kept. If the dead
+-- letter was removed by hand, its story stays for the time of any finished job.
 -- KEYS 1-10 the group's; 11 the job's record
 -- ARGV 1-3 group, consumer, release; 4 job; 5 details (inside of JSON); 6 keep schedule (1 or 0)
 -- RETURNS OK, MISSING or REFUSED; why
@@ -29,6 +30,8 @@ end
 local grave = record.entry or seek(DLQ, job)
 local body = grave and read_body(DLQ, grave)
 if not body or (body.in_record and record.fields == 0) then
+  if not body then will_outlive(record, job, now_ms()) end
+  commit()
   return {'MISSING', 'no dead letter of this job was found'}
 end
 local now = now_ms()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -162,6 +163,30 @@ class TestRequeue:
         [held] = board.fetch(Source.READY)
         assert board.run(board.complete(held)) == [Answer.OK]
         assert board.record(job)[b"state"] == b"done"
+
+
+@pytest.mark.parametrize("ask_for", [writes.requeue, writes.purge])
+class TestAMissingDeadLetter:
+    def test_lets_its_record_go_in_time(self, board: Board, ask_for: Any) -> None:
+        job, kept = board.dead(), board.dead()
+        board.raw.xdel(board.keys.dlq, board.record(job)[b"entry"])
+        call = ask_for(board.keys, job, by="ada")
+        assert board.run(call).ruling is Ruling.MISSING
+        ended = board.raw.zscore(board.keys.finished, job)
+        assert abs(ended - board.now()) < 5_000
+        time.sleep(0.003)
+        assert board.run(call).ruling is Ruling.MISSING
+        assert board.raw.zscore(board.keys.finished, job) == ended, "asking again keeps it no longer"
+        board.run(writes.sweep(board.keys))
+        assert board.record(job)[b"state"] == b"dead"
+        board.run(writes.sweep(board.keys, finished_ttl_ms=-1_000))
+        assert board.record(job) == {}
+        assert board.record(kept)[b"state"] == b"dead"
+
+    def test_of_no_record_writes_nothing(self, board: Board, ask_for: Any) -> None:
+        before = board.snapshot()
+        assert board.run(ask_for(board.keys, b"1-1", by="ada")).ruling is Ruling.MISSING
+        assert board.snapshot() == before
 
 
 class TestPurge:

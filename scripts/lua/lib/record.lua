@@ -52,6 +52,11 @@ local function will_record(record)
   will_set(record)
 end
 
+-- Plans that a dead job's record goes in time, as its dead letter was removed by hand.
+local function will_outlive(record, job, now)
+  if record.state == 'dead' then will('ZADD', FINISHED, 'NX', text(now), job) end
+end
+
 -- Plans the end of a job: what is left is its story, until the sweep removes that too.
 local function will_end(record, job, state, now)
   set(record, 'state', state, 'ended', text(now))
