@@ -22,11 +22,11 @@ from retraced.job import Job
 from retraced.keys import Keys
 from retraced.log import Level, Log
 from retraced.registry import Registry
+from retraced.store.writes import LEAST_VISIBILITY_MS
 from retraced.worker.executors import CommandExecutor, Executor, PythonExecutor
 from retraced.worker.loop import Worker, WorkerOptions
 from retraced.worker.subscription import Policy, Subscription
 
-LEAST_VISIBILITY_MS = 3_000
 MOST_PREFETCH = 100
 KILL_AFTER_S = 5.0  # from SIGTERM to SIGKILL of a command that was ended from outside
 

@@ -2,12 +2,12 @@
 -- KEYS 1-10 the group's
 -- ARGV 1-3 group, consumer, release; 4 protocol version; 5 visibility timeout (ms, '' for what the
 --   group has, else 30 s); 6 where a new group starts (0, $ or an id); 7 the field that
---   names the type, or none ('' if it is `type`): another one ends the meaning of `delay` and such
+--   names the type, or none ('' if it is `type`): another one ends the meaning of `delay` and such;
+--   8 least visibility timeout (ms)
 -- RETURNS created, restored or '' (was there); protocol; all of `state` as names and values. If
 --   the protocol is newer than the caller's nothing was written and nothing is told
 -- EMITS group_created group_restored
 -- USES group plan announce ids
-local LEAST_VISIBILITY, DEFAULT_VISIBILITY = 3000, 30000
 
 local function has_group(key)
   if redis.call('TYPE', key).ok == 'none' then return false end
@@ -38,7 +38,7 @@ if not on_stream or not on_ready then made = known and 'restored' or 'created' e
 if not known then will('HSET', STATE, 'protocol', ARGV[4], 'created_at', text(now)) end
 if not found[2] then
   local visibility = tonumber(ARGV[5]) or DEFAULT_VISIBILITY
-  will('HSET', STATE, 'visibility_ms', text(math.max(visibility, LEAST_VISIBILITY)))
+  will('HSET', STATE, 'visibility_ms', text(math.max(visibility, tonumber(ARGV[8]))))
 end
 if not found[3] then will('HSET', STATE, 'version', 1) end
 if ARGV[7] ~= '' then will('HSET', STATE, 'type_field', ARGV[7]) end

@@ -88,7 +88,7 @@ local function will_trim_events()
 end
 
 local function expired(now)
-  local visibility = tonumber(redis.call('HGET', STATE, 'visibility_ms') or 30000)
+  local visibility = tonumber(redis.call('HGET', STATE, 'visibility_ms') or DEFAULT_VISIBILITY)
   local silent = redis.call(
     'ZRANGEBYSCORE', WORKERS, '-inf', text(now - 3 * visibility), 'LIMIT', 0, MOST_EXPIRED
   )

@@ -4,6 +4,7 @@ A `Link` runs a call and gives its parsed answer.
 """
 
 from retraced.store.writes.group import (
+    LEAST_VISIBILITY_MS,
     PROTOCOL,
     Disbanded,
     Drained,
@@ -37,6 +38,7 @@ from retraced.store.writes.settle import (
 )
 
 __all__ = [
+    "LEAST_VISIBILITY_MS",
     "PROTOCOL",
     "Answer",
     "Author",

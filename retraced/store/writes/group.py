@@ -12,7 +12,7 @@ from retraced.store.writes.held import group_keys
 from retraced.store.writes.operate import Verdict, verdict
 
 PROTOCOL = 1
-LEAST_VISIBILITY_MS = 3000
+LEAST_VISIBILITY_MS = 3_000
 FACTS = ("max_attempts", "backoff", "timeout_ms")
 
 
@@ -75,7 +75,7 @@ def join(
     A group that was there before begins at its checkpoint, a new one at `start`.
     """
     args: list[Argument] = [keys.group, b"", b"", protocol, visibility_ms or "", start]
-    args.append("" if type_field == "type" else type_field or "none")
+    args += ("" if type_field == "type" else type_field or "none", LEAST_VISIBILITY_MS)
     return Call(script("join"), group_keys(keys), args, _joined)
 
 

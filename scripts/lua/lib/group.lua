@@ -2,6 +2,7 @@
 local S, READY, DELAYED, STATE, EVENTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local DLQ, FINISHED, CANCELLED, WORKERS, SETTINGS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local GROUP, CONSUMER, RELEASE = ARGV[1], ARGV[2], ARGV[3]
+local DEFAULT_VISIBILITY, MOST_EVENTS = 30000, 100000
 local PREFIX = string.sub(STATE, 1, -6)
 local TYPES = {
   'stream', 'stream', 'zset', 'hash', 'stream', 'stream', 'zset', 'set', 'zset', 'hash',
