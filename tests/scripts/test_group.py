@@ -202,8 +202,8 @@ class TestSweep:
         board.run(board.release([board.releasing(each) for each in held]))
         gone = [f"{number}-1".encode() for number in range(1, 60)]
         board.raw.sadd(board.keys.cancelled, *gone, *(each.job for each in held))
-        looked = self.looks(board)
-        assert looked <= 3
+        assert self.looks(board) <= 3
+        board.run(writes.sweep(board.keys))  # older servers look at these in two parts
         assert board.raw.smembers(board.keys.cancelled) == {each.job for each in held}
 
     def test_forgets_no_cancel_while_ready_is_too_long_to_be_looked_through(
