@@ -69,7 +69,9 @@ class Driver:
         done = [Done(each, attempt, wait_ms=5, run_ms=7) for each in held]
         await self.link.run(complete(self.keys, self.author, done, page=_PAGE))
 
-    async def fail(self, held: Held, *, after_ms: int = 60_000, attempt: int = 1) -> None:
+    async def fail(
+        self, held: Held, *, after_ms: int = 60_000, attempt: int = 1, traceback: str = ""
+    ) -> None:
         move = Move(
             held=held,
             event="failed",
@@ -80,14 +82,20 @@ class Driver:
             begun=True,
             error="ValueError: boom",
             unhandled_since_ms=None,
-            detail={},
+            detail={"traceback": traceback} if traceback else {},
         )
         await self.link.run(delay(self.keys, self.author, [move], page=_PAGE))
 
     async def bury(
-        self, held: Held, *, reason: str = "exhausted", error: str = "ValueError: boom"
+        self,
+        held: Held,
+        *,
+        reason: str = "exhausted",
+        error: str = "ValueError: boom",
+        traceback: str = "",
     ) -> None:
-        burial = Burial(held, reason, error, Counts(attempt=1), {})
+        detail = {"traceback": traceback} if traceback else {}
+        burial = Burial(held, reason, error, Counts(attempt=1), detail)
         await self.link.run(bury(self.keys, self.author, [burial], page=_PAGE))
 
     async def release(self, held: Held) -> None:

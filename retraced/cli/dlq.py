@@ -86,7 +86,7 @@ escapes), facts (what ReTraced noted), story (as in `trace`).
 @click.option("--group", required=True, metavar="G", help="The consumer group.")
 @click.pass_obj
 def show_(session: Session, stream: str, job: str, *, group: str) -> None:
-    """Show one dead letter whole: its fields, error and story."""
+    """Show one dead letter whole: its error, traceback, fields and story."""
     wanted = job_id(job)
 
     async def work(link: Link) -> tuple[DeadLetter, tuple[tuple[bytes, bytes], ...], Story]:
@@ -108,7 +108,8 @@ def show_(session: Session, stream: str, job: str, *, group: str) -> None:
     from retraced.cli.letter import letter_lines
 
     if for_people(session):
-        for line in (*letter_lines(letter, fields, told.now_ms), "", *timeline.lines(told)):
+        about = letter_lines(letter, fields, told.events, now_ms=told.now_ms)
+        for line in (*about, "", *timeline.lines(told)):
             click.echo(line)
         return
     data = {

@@ -40,9 +40,9 @@ def group_shown(group: GroupSummary) -> Mapping[str, Any]:
     }
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 worker`, `2 workers`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 worker`, `2 workers`; `many` where an s isn't enough."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def _note(group: GroupSummary) -> str:

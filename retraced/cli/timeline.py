@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from retraced.cli.frames import block, last_frame, traceback_of
 from retraced.cli.listing import ago, iso, moment, terminal_width, when
 from retraced.cli.output import printable
 from retraced.durations import format_ms
@@ -17,6 +18,8 @@ from retraced.store.reads.story import State, Story
 _CLOCK = "%H:%M:%S"
 _MARGIN = 2
 _WAIT = 8
+_UNDER = " " * (_MARGIN + len("00:00:00.000  ") + _WAIT + 2)
+_TRACEBACK_MARGIN = 6
 
 _WHY: tuple[tuple[EventName, str, str], ...] = (
     (EventName.FAILED, "1 attempt failed", "{} attempts failed"),
@@ -29,12 +32,12 @@ _WHY: tuple[tuple[EventName, str, str], ...] = (
 )
 
 
-def lines(story: Story) -> list[str]:
-    """The whole story of one group, for a terminal."""
+def lines(story: Story, *, verbose: bool = False) -> list[str]:
+    """The whole story of one group, for a terminal; `verbose`: with its tracebacks."""
     told = _paragraph(f"group {story.group}: {whereabouts(story)}", indent=0)
     for sentence in _remarks(story):
         told += _paragraph(sentence, indent=_MARGIN)
-    told += _timeline(story)
+    told += _timeline(story, verbose)
     return told
 
 
@@ -103,10 +106,19 @@ def _holding_data(holding: Holding | None) -> dict[str, Any] | None:
     }
 
 
-def event_lines(event: Event, before_ms: int | None, *, label: str = "") -> list[str]:
-    """One event of the timeline: its time, how long after the one before, what happened."""
+def event_lines(
+    event: Event, before_ms: int | None, *, label: str = "", verbose: bool = False
+) -> list[str]:
+    """One event of the timeline: its time, how long after the one before, what happened, and where
+    it was raised or, `verbose`, the traceback.
+    """
     wait = "" if before_ms is None else "+" + format_ms(max(event.at_ms - before_ms, 0))
-    return _line(event.at_ms, wait, label + printable(describe(event)))
+    told = _line(event.at_ms, wait, label + printable(describe(event)))
+    traceback = traceback_of(event)
+    if verbose:
+        return [*told, *block(traceback, indent=_TRACEBACK_MARGIN)]
+    place = last_frame(traceback)
+    return [*told, *_below(place)] if place else told
 
 
 def _queued(story: Story) -> str:
@@ -209,7 +221,7 @@ def _all_gone(story: Story) -> Iterator[str]:
         yield f"none of the group's {story.searched:,} events that were searched names it"
 
 
-def _timeline(story: Story) -> Iterator[str]:
+def _timeline(story: Story, verbose: bool) -> Iterator[str]:
     before = story.added_ms
     if before is not None:
         yield from _line(before, "", f"added, on {moment(before):%Y-%m-%d}")
@@ -219,7 +231,7 @@ def _timeline(story: Story) -> Iterator[str]:
         if day != at:
             yield f"  {at}"
             day = at
-        yield from event_lines(event, before)
+        yield from event_lines(event, before, verbose=verbose)
         before = event.at_ms
 
 
@@ -235,8 +247,19 @@ def _paragraph(text: str, *, indent: int) -> list[str]:
 
 def _line(at_ms: int, wait: str, text: str) -> list[str]:
     at = moment(at_ms)
-    head = f"{at:{_CLOCK}}.{at.microsecond // 1000:03}  {wait:>{_WAIT}}  "
-    room = max(terminal_width() - _MARGIN - len(head), 30)
+    head = f"{' ' * _MARGIN}{at:{_CLOCK}}.{at.microsecond // 1000:03}  {wait:>{_WAIT}}  "
+    first, *rest = _wrapped(text)
+    return [head + first, *rest]
+
+
+def _below(text: str) -> list[str]:
+    """A further line of an event, under its text."""
+    first, *rest = _wrapped(text)
+    return [_UNDER + first, *rest]
+
+
+def _wrapped(text: str) -> list[str]:
+    """The text of an event: its first line bare, the others under it."""
+    room = max(terminal_width() - len(_UNDER), 30)
     first, *rest = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
-    margin = " " * _MARGIN
-    return [margin + head + first, *(margin + " " * len(head) + line for line in rest)]
+    return [first, *(_UNDER + line for line in rest)]

@@ -27,6 +27,7 @@ EXAMPLES = """
 Examples:
   retraced trace emails 1795501170340-0
   retraced trace emails 1795501170340-0 --group mail --follow
+  retraced trace emails 1795501170340-0 --verbose
   retraced -o json trace emails 1795501170340-0
 
 JSON, for each group: id (the job's), stream, group, state (queued, held, delayed, dead, done,
@@ -34,7 +35,8 @@ cancelled, vanished, purged, unknown), where (in words), why_more_than_once, add
 attempts, deliveries, lost, crashes (null when no record tells), reason, error, held (worker, on,
 entry, idle_ms, delivery, state), cancel_requested, paused, remarks (what isn't known, and why),
 events (each: event, at, at_ms, worker, release, and details such as attempt, wait_ms, run_ms,
-error, due). With --follow then one line for each further event: id, stream, group and these.
+error, traceback, due). With --follow then one line for each further event: id, stream, group and
+these.
 """
 
 
@@ -43,8 +45,11 @@ error, due). With --follow then one line for each further event: id, stream, gro
 @click.argument("job", metavar="ID")
 @click.option("--group", metavar="G", help="Only in this group.")
 @click.option("--follow", is_flag=True, help="Go on until it has ended in each group.")
+@click.option("--verbose", "-v", is_flag=True, help="With the traceback of each failure.")
 @click.pass_obj
-def trace(session: Session, stream: str, job: str, *, group: str | None, follow: bool) -> None:
+def trace(
+    session: Session, stream: str, job: str, *, group: str | None, follow: bool, verbose: bool
+) -> None:
     """Tell the story of the job ID of STREAM: where it is, what happened, what comes next.
 
     Times are those of Redis, in UTC. What has been trimmed is said to be missing.
@@ -54,9 +59,9 @@ def trace(session: Session, stream: str, job: str, *, group: str | None, follow:
     async def work(link: Link) -> bool:
         facts, keys = await _groups(link, stream, wanted, group)
         stories = await _stories(link, keys, wanted, facts)
-        _print(session, stream, wanted, stories)
+        _print(session, stream, wanted, stories, verbose=verbose)
         if follow:
-            await _follow(session, link, keys, wanted, stories)
+            await _follow(session, link, keys, wanted, stories, verbose=verbose)
         return any(_known(story) for story in stories)
 
     if not session.run(work):
@@ -102,7 +107,9 @@ def _known(story: Story) -> bool:
     return bool(story.events) or story.state.value != "unknown"
 
 
-def _print(session: Session, stream: str, job: bytes, stories: Sequence[Story]) -> None:
+def _print(
+    session: Session, stream: str, job: bytes, stories: Sequence[Story], *, verbose: bool
+) -> None:
     from retraced.cli import timeline
 
     if not for_people(session):
@@ -112,7 +119,7 @@ def _print(session: Session, stream: str, job: bytes, stories: Sequence[Story]) 
     click.echo(_heading(stream, job, stories[0]))
     for story in stories:
         click.echo()
-        for line in timeline.lines(story):
+        for line in timeline.lines(story, verbose=verbose):
             click.echo(line)
 
 
@@ -124,7 +131,13 @@ def _heading(stream: str, job: bytes, story: Story) -> str:
 
 
 async def _follow(
-    session: Session, link: Link, keys: Sequence[Keys], job: bytes, stories: Sequence[Story]
+    session: Session,
+    link: Link,
+    keys: Sequence[Keys],
+    job: bytes,
+    stories: Sequence[Story],
+    *,
+    verbose: bool,
 ) -> None:
     """Prints further events as they come, until the job has ended in each group."""
     from retraced.store.reads.eventlog import following
@@ -143,7 +156,7 @@ async def _follow(
             events, places[group] = await following(link, each, job, places[group])
             for event in events:
                 label = f"{each.group_name}: " if len(keys) > 1 else ""
-                _print_event(session, each, event, before[group], label=label)
+                _print_event(session, each, event, before[group], label=label, verbose=verbose)
                 before[group] = event.at_ms
                 if ends(event):
                     live.pop(group, None)
@@ -154,12 +167,18 @@ def _latest(story: Story) -> int | None:
 
 
 def _print_event(
-    session: Session, keys: Keys, event: Event, before_ms: int | None, *, label: str
+    session: Session,
+    keys: Keys,
+    event: Event,
+    before_ms: int | None,
+    *,
+    label: str,
+    verbose: bool,
 ) -> None:
     from retraced.cli import timeline
 
     if for_people(session):
-        for line in timeline.event_lines(event, before_ms, label=label):
+        for line in timeline.event_lines(event, before_ms, label=label, verbose=verbose):
             click.echo(line)
         return
     row: dict[str, Any] = {

@@ -21,6 +21,7 @@ def buried(
     *,
     reason: str = "exhausted",
     error: str = "ValueError: boom\nsecond line",
+    traceback: str = "",
     fields: tuple[str, ...] = ("type", "send", "to", "ada"),
 ) -> list[str]:
     """Dead letters, oldest first."""
@@ -31,7 +32,7 @@ def buried(
             await driver.join()
             jobs = [await driver.add(*fields) for _ in range(count)]
             for held in await driver.fetch():
-                await driver.bury(held, reason=reason, error=error)
+                await driver.bury(held, reason=reason, error=error, traceback=traceback)
             return jobs
 
     return asyncio.run(through())
@@ -75,6 +76,20 @@ def test_show_has_the_raw_fields_and_the_story(url: str, stream: str, raw: redis
     table = run(url, "dlq", "show", stream, job, "--group", "mail", form="table").out
     assert "@odd = 1" in table
     assert "group mail: dead (exhausted)" in table
+
+
+def test_show_ends_a_long_traceback_where_it_was_raised(url: str, stream: str) -> None:
+    frames = "".join(f'  File "/app/jobs.py", line {n}, in step\n    step()\n' for n in range(40))
+    text = f"Traceback (most recent call last):\n{frames}ValueError: \x1b[2Jboom"
+    [job] = buried(url, stream, traceback=text)
+    shown = run(url, "dlq", "show", stream, job, "--group", "mail", form="table").out
+    about = shown.split("fields  ")[0].splitlines()
+    assert about[-1] == r"  ValueError: \x1b[2Jboom"
+    assert about[-3:-1] == ['    File "/app/jobs.py", line 39, in step', "      step()"]
+    assert "  ... 62 more above; -o json shows all" in about
+    assert "traceback  of the last attempt" in shown
+    assert "tried      1 attempt, 1 delivery" in shown
+    assert "\x1b" not in shown
 
 
 def test_show_finds_the_fields_of_an_entry_with_very_many(url: str, stream: str) -> None:

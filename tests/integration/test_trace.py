@@ -296,6 +296,37 @@ def test_what_an_error_says_cant_move_the_cursor(url: str, stream: str) -> None:
     assert "gone" in ran.out
 
 
+async def _failed_in_boom(driver: Driver) -> str:
+    job = await driver.add("a", "b")
+    [held] = await driver.fetch()
+    await driver.fail(held, traceback=TRACEBACK)
+    return job
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/app/jobs.py", line 12, in send
+    boom()
+  File "/app/jobs.py", line 7, in boom
+    raise ValueError("\x1b[2Jboom")
+ValueError: \x1b[2Jboom
+"""
+
+
+def test_a_failure_says_where_it_was_raised(url: str, stream: str) -> None:
+    ran = run(url, "trace", stream, driven(url, stream, _failed_in_boom), form="table")
+    assert ran.out.splitlines()[-1].strip() == 'File "/app/jobs.py", line 7, in boom'
+    assert "line 12" not in ran.out
+
+
+def test_verbose_tells_the_whole_traceback(url: str, stream: str) -> None:
+    job = driven(url, stream, _failed_in_boom)
+    ran = run(url, "trace", stream, job, "-v", form="table")
+    told = [line.strip() for line in ran.out.splitlines()]
+    safe = TRACEBACK.replace("\x1b", r"\x1b")
+    assert told[-6:] == [line.strip() for line in safe.splitlines()]
+    assert "\x1b" not in ran.out
+
+
 def test_follow_ends_with_the_job(url: str, stream: str) -> None:
     job = driven(url, stream, _completed)
     assert run(url, "trace", stream, job, "--follow").rows[0]["state"] == "done"
