@@ -13,6 +13,7 @@ import orjson
 
 from retraced.cli.output import Format, emit
 from retraced.cli.session import Session
+from retraced.cli.values import DurationText
 from retraced.entry import decode
 from retraced.errors import InvalidEntry, UsageError
 
@@ -24,7 +25,7 @@ EXAMPLES = """
 Examples:
   retraced add emails to=ada@example.org subject=hi
   retraced add emails --type send_email --payload '{"to": "ada"}' --delay 10m
-  retraced add reports --payload @report.json
+  retraced add reports --payload @report.json --expires 1h --max-attempts 3
   retraced add emails --ndjson jobs.ndjson
 
 \b
@@ -47,27 +48,42 @@ none from it on, and the error tells its number.
     metavar="JSON|@FILE|-",
     help="The body: JSON, a file's bytes, or standard input's. FIELD=VALUE are then headers.",
 )
-@click.option("--delay", metavar="D", help="Not before this long from now: 30s, 5m, 2h, 1d.")
+@click.option("--delay", type=DurationText(), metavar="D", help="Not before 30s, 5m, 2h, 1d ...")
 @click.option("--run-at", metavar="TIME", help="Not before this time: 2026-11-24T08:00:00Z.")
+@click.option(
+    "--expires",
+    type=DurationText(or_time=True),
+    metavar="D|TIME",
+    help="Bury it as expired if it hasn't begun by then.",
+)
+# A worker's options of these names are for all its jobs: RETRACED_TIMEOUT is its alone.
+@click.option(
+    "--max-attempts", metavar="N", allow_from_autoenv=False, help="Bury it after so many."
+)
+@click.option(
+    "--backoff", metavar="SPEC", allow_from_autoenv=False, help="Between attempts: fixed:30s ..."
+)
+@click.option(
+    "--timeout", type=DurationText(), metavar="D", allow_from_autoenv=False, help="Of an attempt."
+)
 @click.option("--ndjson", metavar="FILE|-", help="Add a job for each line of a file.")
 @click.pass_obj
 def add(
     session: Session,
+    /,
     stream: str,
     fields: tuple[str, ...],
     *,
-    type_: str | None,
     payload: str | None,
-    delay: str | None,
-    run_at: str | None,
     ndjson: str | None,
+    **said: str | None,
 ) -> None:
     """Add a job to STREAM and print its id.
 
     FIELD=VALUE pairs alone make a bare entry, as a plain XADD would. Nothing is sent twice: if no
     answer comes, the error says that the job may or may not have been added.
     """
-    options = {"type": type_, "delay": delay, "run_at": run_at}
+    options = {name.rstrip("_"): value for name, value in said.items()}
     if ndjson is not None:
         if fields or payload is not None or any(options.values()):
             raise UsageError("--ndjson says all in its lines: leave the other fields out")

@@ -8,7 +8,7 @@ import click
 
 from retraced.backoff import Backoff
 from retraced.config import parse_size
-from retraced.durations import parse_duration_ms
+from retraced.durations import DURATION_REMEDY, duration_ms
 from retraced.errors import InvalidEntry
 
 
@@ -18,14 +18,25 @@ class Duration(click.ParamType[int]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        if str(value).isdigit():
-            self.fail(f"{value!r} has no unit; write {value}ms or {value}s", param, ctx)
-        try:
-            return parse_duration_ms(value, field=param.name if param and param.name else "")
-        except InvalidEntry as error:
-            self.fail(error.why, param, ctx)
+        return _duration_ms(self, value, param, ctx)
+
+
+class DurationText(click.ParamType[str]):
+    """A duration with a unit, or with `or_time` a time, kept as it was written.
+
+    On the wire a bare number is milliseconds; a person who writes one may mean seconds.
+    """
+
+    name = "duration"
+
+    def __init__(self, *, or_time: bool = False) -> None:
+        self._or_time = or_time
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not (self._or_time and ("-" in text or ":" in text)):  # a time is checked as a field
+            _duration_ms(self, text, param, ctx)
+        return text
 
 
 class Size(click.ParamType[int]):
@@ -51,3 +62,18 @@ class BackoffSpec(click.ParamType[Backoff]):
             return Backoff.parse(value, field="backoff")
         except InvalidEntry as error:
             self.fail(error.why, param, ctx)
+
+
+def _duration_ms(
+    kind: click.ParamType[Any],
+    value: object,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> int:
+    text = str(value)
+    if text.isdigit():
+        kind.fail(f"{text!r} has no unit; write {text}s or {text}ms", param, ctx)
+    try:
+        return duration_ms(text, name="")
+    except ValueError:
+        kind.fail(f"{text!r} isn't a duration; {DURATION_REMEDY}", param, ctx)

@@ -37,6 +37,25 @@ def test_payload_type_delay_and_headers(url: str, stream: str, raw: redis.Redis)
     }
 
 
+def test_each_option_of_a_job_becomes_its_field(
+    url: str, stream: str, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETRACED_TIMEOUT", "9s")
+    run(url, "add", stream, "a=b", "--expires", "1h", "--max-attempts", "3")
+    run(url, "add", stream, "--backoff", "fixed:1s", "--timeout", "5m", "--type", "t")
+    assert [fields for _, fields in stored(raw, stream)] == [
+        {b"a": b"b", b"expires": b"1h", b"max_attempts": b"3"},
+        {b"type": b"t", b"backoff": b"fixed:1s", b"timeout": b"5m"},
+    ]
+
+
+def test_a_bare_number_in_a_field_is_milliseconds_as_on_the_wire(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    assert run(url, "add", stream, "a=b", "delay=10").code == 0
+    assert stored(raw, stream)[0][1][b"delay"] == b"10"
+
+
 def test_the_payload_may_come_from_a_file_or_standard_input_as_any_bytes(
     url: str, stream: str, raw: redis.Redis, tmp_path: Path
 ) -> None:
@@ -51,6 +70,12 @@ def test_the_payload_may_come_from_a_file_or_standard_input_as_any_bytes(
     ("arguments", "named"),
     [
         (["--delay", "soon"], "delay"),
+        (["--delay", "10"], "write 10s or 10ms"),
+        (["--timeout", "10"], "write 10s or 10ms"),
+        (["--expires", "10"], "write 10s or 10ms"),
+        (["--expires", "2026-13-01"], "expires"),
+        (["--max-attempts", "0"], "max_attempts"),
+        (["--backoff", "never"], "backoff"),
         (["delay=soon"], "delay"),
         (["--run-at", "tomorrow"], "run_at"),
         (["max_attempts=0"], "max_attempts"),
