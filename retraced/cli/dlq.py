@@ -90,6 +90,7 @@ def show_(session: Session, stream: str, job: str, *, group: str) -> None:
     wanted = job_id(job)
 
     async def work(link: Link) -> tuple[DeadLetter, tuple[tuple[bytes, bytes], ...], Story]:
+        from retraced.cli.remedy import command
         from retraced.store.reads.dead import dead_letter, fields_of
         from retraced.store.reads.story import story
 
@@ -98,7 +99,7 @@ def show_(session: Session, stream: str, job: str, *, group: str) -> None:
         if letter is None:
             raise NotFound(
                 f"job {job} is no dead letter of group {group!r} of {stream!r}; "
-                f"`retraced trace {stream} {job}` tells where it is"
+                f"`{command('trace', stream, job)}` tells where it is"
             )
         fields = await fields_of(link, keys, letter)
         return letter, fields, await story(link, keys, wanted, facts)

@@ -221,7 +221,9 @@ def _row(group: GroupSummary) -> Row:
 
 
 def _no_groups(stream: str) -> str:
+    from retraced.cli.remedy import command, consume
+
     return (
-        f"there are no groups yet. `retraced groups create {stream} --group G` makes one, "
-        f"or `retraced consume {stream} --group G` at its start"
+        f"there are no groups yet. `{command('groups', 'create', stream, '--group', 'G')}` makes "
+        f"one, or `{consume(stream, 'G')}` at its start"
     )

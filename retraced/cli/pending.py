@@ -107,7 +107,9 @@ def _row(holding: Holding, ready: bytes) -> Row:
 
 
 def _nothing(stream: str, group: str) -> str:
+    from retraced.cli.remedy import consume
+
     return (
         f"nothing is held in group {group} of {stream}. `retraced streams` shows whether jobs "
-        f"wait; `retraced consume {stream} --group {group}` works them"
+        f"wait; `{consume(stream, group)}` works them"
     )

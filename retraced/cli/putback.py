@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retraced.cli.listing import first_line
+from retraced.cli.remedy import command
 from retraced.cli.summary import plural
 from retraced.errors import NotFound, Refused
 from retraced.keys import Keys
@@ -69,7 +70,7 @@ def check(results: Sequence[Result], stream: str) -> None:
     if missing:
         raise NotFound(
             f"{_counted(missing, results)} not found, first {_first(missing)}; "
-            f"`retraced trace {stream} ID` tells where a job is"
+            f"`{command('trace', stream, missing[0].job.decode())}` tells where it is"
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from retraced.cli.frames import block, last_frame, traceback_of
 from retraced.cli.listing import ago, iso, moment, terminal_width, when
 from retraced.cli.output import printable
+from retraced.cli.remedy import next_step
 from retraced.durations import format_ms
 from retraced.events import Event, EventName, describe
 from retraced.store.reads.held import Activity, Holding
@@ -35,6 +36,8 @@ _WHY: tuple[tuple[EventName, str, str], ...] = (
 def lines(story: Story, *, verbose: bool = False) -> list[str]:
     """The whole story of one group, for a terminal; `verbose`: with its tracebacks."""
     told = _paragraph(f"group {story.group}: {whereabouts(story)}", indent=0)
+    if step := next_step(story):
+        told.append(" " * _MARGIN + printable(step))  # not wrapped, so that it can be pasted
     for sentence in _remarks(story):
         told += _paragraph(sentence, indent=_MARGIN)
     told += _timeline(story, verbose)
@@ -51,7 +54,7 @@ def whereabouts(story: Story) -> str:
         case State.DELAYED:
             return _delayed(story)
         case State.DEAD:
-            return f"dead ({story.reason or 'reason unknown'}); `retraced dlq requeue` puts it back"
+            return f"dead ({story.reason or 'reason unknown'})"
         case State.UNKNOWN:
             return "nothing is left of it"
         case _:
@@ -126,7 +129,7 @@ def _queued(story: Story) -> str:
     if story.paused:
         return f"queued, {where}; the group is paused, so nothing starts until it is resumed"
     if not story.workers:
-        return f"queued, {where}; no worker is alive in this group, start one"
+        return f"queued, {where}; no worker is alive in this group"
     return f"queued, {where}; it starts when a worker has a free slot"
 
 

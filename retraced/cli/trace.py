@@ -75,6 +75,7 @@ async def _groups(
     link: Link, stream: str, job: bytes, group: str | None
 ) -> tuple[StreamFacts, list[Keys]]:
     """The stream's facts and the groups to ask. Raises NotFound if the job can't be there."""
+    from retraced.cli.remedy import command, consume
     from retraced.store.reads.groups import groups_of
     from retraced.store.reads.replies import id_parts
 
@@ -91,8 +92,8 @@ async def _groups(
         )
     if not asked:
         raise NotFound(
-            f"no group works {stream!r} yet, so no job of it has a story. Start one: "
-            f"`retraced consume {stream} --group G`, or `retraced groups create {stream} --group G`"
+            f"no group works {stream!r} yet, so no job of it has a story. Start a worker: "
+            f"`{consume(stream, 'G')}`, or `{command('groups', 'create', stream, '--group', 'G')}`"
         )
     return facts, asked
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -135,6 +136,15 @@ def test_a_dead_job_says_why_it_died(url: str, stream: str) -> None:
     story = told(url, stream, driven(url, stream, _dead))
     assert (story["state"], story["reason"]) == ("dead", "exhausted")
     assert events(story) == ["dead"]
+
+
+def test_the_command_that_puts_a_dead_job_back_can_be_pasted(url: str, stream: str) -> None:
+    job = driven(url, f"{stream} (eu)", _dead)
+    shown = run(url, "trace", f"{stream} (eu)", job, form="table").out
+    [line] = [line for line in shown.splitlines() if "put it back: " in line]
+    words = shlex.split(line.partition("put it back: ")[2])
+    assert words == ["retraced", "dlq", "requeue", f"{stream} (eu)", job, "--group", "mail"]
+    assert run(url, *words[1:]).code == 0
 
 
 def test_a_requeued_job_says_by_whom(url: str, stream: str) -> None:

@@ -66,7 +66,9 @@ class Story:
     `read_past`: the group has been given entries behind its id.
     """
 
+    stream: str
     group: str
+    job: str
     state: State
     now_ms: int
     added_ms: int | None
@@ -122,7 +124,9 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
     read_past, unread = not unread, unread and looked.in_stream
     state = _state(looked, events, holding=holding, unread=unread, on_ready=ready is not None)
     return Story(
+        stream=keys.stream_name,
         group=keys.group_name,
+        job=text(job),
         state=state,
         now_ms=looked.now_ms,
         added_ms=added_ms(job, looked.now_ms),

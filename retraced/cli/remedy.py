@@ -1,0 +1,31 @@
+"""Commands to go on with, whole, so that they can be pasted."""
+
+from __future__ import annotations
+
+import shlex
+
+from retraced.store.reads.story import State, Story
+
+
+def command(*words: str) -> str:
+    """A command line of `retraced`, quoted for a shell."""
+    return shlex.join(("retraced", *words))
+
+
+def consume(stream: str, group: str) -> str:
+    """Starts a worker; the app is the reader's to name."""
+    return command("consume", stream, "--group", group) + " --app MODULE:ATTR"
+
+
+def next_step(story: Story) -> str:
+    """What a person can do for the job now: `put it back: retraced dlq requeue ...`, or nothing."""
+    match story.state:
+        case State.DEAD:
+            back = command("dlq", "requeue", story.stream, story.job, "--group", story.group)
+            if story.reason == "invalid":  # the same entry would be buried again
+                return f"if its handler was mended: {back} --even-invalid"
+            return f"put it back: {back}"
+        case State.QUEUED | State.DELAYED if not (story.workers or story.paused):
+            return f"start a worker: {consume(story.stream, story.group)}"
+        case _:
+            return ""
