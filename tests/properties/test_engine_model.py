@@ -18,7 +18,7 @@ from retraced.errors import WrongType
 from retraced.outcome import Outcome, Succeeded
 from retraced.store import writes
 from retraced.store.connection import Connector
-from retraced.store.writes import Ruling
+from retraced.store.writes import Ruling, Source
 from tests.properties.model.drawn import GROUPS, groups, manners, outcomes, picks, workers
 from tests.properties.model.hands import Delivery, Manner, Worker, decided
 from tests.properties.model.job import OVER, Job, Place
@@ -31,7 +31,7 @@ EXAMPLES = int(os.environ.get("RETRACED_MODEL_EXAMPLES", "0"))
 kinds = st.sampled_from(
     ["sweep"] * 4
     + ["hold off", "break a key", "remove", "pause"] * 2
-    + ["leave", "lose", "disband"]
+    + ["claim", "leave", "lose", "disband"]
 )
 
 
@@ -88,6 +88,8 @@ class Engine(Working):
                 self.remove(pick)
             case "pause":
                 self.pause_or_resume(group)
+            case "claim":
+                self.claim_by_hand(group, pick)
             case "leave":
                 self.leave(group, worker)
             case "lose":
@@ -125,6 +127,15 @@ class Engine(Working):
         if not any(view and view.place is Place.UNREAD and view.record for view in views):
             self.link.call("XDEL", self.stream, job)
             self.play.world.remove(job)
+
+    def claim_by_hand(self, group: str, pick: int) -> None:
+        """Someone gives a delivery to another consumer; its count doesn't tell."""
+        jobs = [job for job in self.jobs(group, Place.HELD) if not job.removed]
+        if jobs:
+            job, keys = jobs[pick % len(jobs)], self.play.keys[group]
+            key = keys.stream if job.source is Source.STREAM else keys.ready
+            self.link.call("XCLAIM", key, keys.group, "ops", 0, job.entry, "JUSTID")
+            job.owner, job.silent = b"ops", False
 
     def pause_or_resume(self, group: str) -> None:
         keys, own = self.play.keys[group], self.play.group(group)

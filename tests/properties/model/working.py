@@ -180,12 +180,12 @@ class Working(RuleBasedStateMachine):
         rounds=st.integers(1, 3),
     )
     def reclaim_all(self, worker: int, page: int, silence: bool, rounds: int) -> None:
-        """All silent deliveries, perhaps those of all workers, and perhaps again and again."""
+        """All silent deliveries, perhaps those of all workers, and perhaps there and back again."""
         for number in range(rounds):
             for group in GROUPS:
                 if silence:
                     self.play.silence(group, lambda _: True)
-                self.reclaim_group(group, self.workers[(worker + number) % WORKERS], page)
+                self.reclaim_group(group, self.workers[(worker + number % 2) % WORKERS], page)
 
     def reclaim_group(self, group: str, worker: Worker, page: int) -> None:
         """Page by page; the first pass may have begun in the middle."""
