@@ -7,6 +7,7 @@ import getpass
 import re
 import socket
 
+from retraced.cli.remedy import command
 from retraced.errors import NotFound, UsageError
 from retraced.keys import Keys, stream_bytes
 from retraced.store.connection import Link
@@ -58,16 +59,34 @@ async def found_group(link: Link, stream: str, group: str) -> tuple[Keys, Stream
             f"{_hint(group, ours, 'groups')}"
         )
     raise NotFound(
-        f"the stream {stream!r} has no group {group!r}. {_hint(group, ours, 'groups')}; "
-        f"`retraced groups create {stream} --group {group}` makes it"
+        f"the stream {stream!r} has no group {group!r}. {_hint(group, ours, 'groups')} "
+        f"To make it: `{command('groups', 'create', stream, '--group', group)}`"
     )
+
+
+async def chosen_groups(link: Link, stream: str | None, group: str | None) -> list[tuple[str, str]]:
+    """(stream, group) of all that are known, of one stream, or by name. Raises NotFound."""
+    if stream is not None and group is not None:
+        await found_group(link, stream, group)
+        return [(stream, group)]
+    known = await known_groups(link)
+    if stream is not None:
+        await found_stream(link, stream)
+        return [each for each in known if each[0] == stream]
+    if group is None:
+        return known
+    chosen = [each for each in known if each[1] == group]
+    if not chosen:
+        names = sorted({name for _, name in known})
+        raise NotFound(f"no stream has a group {group!r}. {_hint(group, names, 'groups')}")
+    return chosen
 
 
 def _hint(asked: str, known: list[str], kind: str) -> str:
     if not known:
-        return f"No {kind} are known yet"
+        return f"No {kind} are known yet."
     close = difflib.get_close_matches(asked, known, n=3)
     if close:
         return f"Did you mean {' or '.join(close)}?"
-    shown = ", ".join(known[:10]) + (" ..." if len(known) > 10 else "")
-    return f"Known {kind}: {shown}"
+    shown = ", ".join(known[:10]) + (f" and {len(known) - 10:,} more" if len(known) > 10 else "")
+    return f"Known {kind}: {shown}."

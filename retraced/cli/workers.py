@@ -36,16 +36,15 @@ def workers(session: Session, stream: str | None, group: str | None) -> None:
     """Show the workers of all groups, of STREAM, or of one group of it."""
 
     async def work(link: Link) -> list[Row]:
-        from retraced.store.reads.groups import known_groups
+        from retraced.cli.lookup import chosen_groups
         from retraced.store.reads.replies import redis_now
         from retraced.store.reads.workers import workers_of
 
         now_ms = await redis_now(link)
         rows: list[Row] = []
-        for known, name in await known_groups(link):
-            if stream in (None, known) and group in (None, name):
-                states = await workers_of(link, Keys.of(known, name))
-                rows += [_row(known, name, state, now_ms) for state in states]
+        for known, name in await chosen_groups(link, stream, group):
+            states = await workers_of(link, Keys.of(known, name))
+            rows += [_row(known, name, state, now_ms) for state in states]
         return rows
 
     show(session, session.run(work), _COLUMNS, flexible="worker", empty=_nobody(stream, group))
@@ -86,7 +85,6 @@ def _spelled(ms: int | None) -> str | None:
 
 
 def _nobody(stream: str | None, group: str | None) -> str:
-    return (
-        "no worker is alive here. Start one: "
-        f"retraced consume {stream or 'STREAM'} --group {group or 'G'} --app MODULE:ATTR"
-    )
+    from retraced.cli.remedy import consume
+
+    return f"no worker is alive here. Start one: {consume(stream or 'STREAM', group or 'G')}"

@@ -126,7 +126,16 @@ def test_an_unknown_group_is_exit_3(url: str, stream: str) -> None:
     run(url, "groups", "create", stream, "--group", "mail")
     ran = run(url, "pending", stream, "--group", "mial")
     assert ran.code == 3
-    assert "Did you mean mail?" in ran.err
+    create = f"Did you mean mail? To make it: `retraced groups create {stream} --group mial`"
+    assert create in ran.err
+
+
+def test_workers_of_what_isnt_there_is_exit_3(url: str, stream: str) -> None:
+    run(url, "groups", "create", stream, "--group", "mail")
+    for wanted in ([stream, "--group", "mial"], ["--group", "mial"], [f"{stream}x"]):
+        ran = run(url, "workers", *wanted)
+        assert (ran.code, ran.out) == (3, "")
+        assert "Did you mean" in ran.err
 
 
 def test_workers_are_shown_with_what_they_told(url: str, stream: str) -> None:
@@ -141,6 +150,7 @@ def test_workers_are_shown_with_what_they_told(url: str, stream: str) -> None:
 
 
 def test_no_workers_say_how_to_start_one(url: str, stream: str) -> None:
+    run(url, "groups", "create", stream, "--group", "mail")
     ran = run(url, "workers", stream)
     assert (ran.code, ran.out) == (0, "")
     assert "retraced consume" in ran.err
