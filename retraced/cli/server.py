@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
 from retraced import embedded
 from retraced.cli.session import Session
+from retraced.config import DATA_DIRECTORY
 from retraced.errors import NotFound, Refused
 
 _COLUMNS = ("state", "url", "directory", "pid", "kept", "in_use")
@@ -41,7 +45,7 @@ def stop(session: Session, yes: bool) -> None:
         return
     if in_use and not yes:
         raise Refused(
-            f"other processes use the embedded server in {running.directory}; "
+            f"other processes use the embedded server in {running.directory}{_pids(directory)}; "
             "stop them first, or add --yes"
         )
     embedded.stop(directory)
@@ -80,7 +84,19 @@ def _show(session: Session, running: embedded.EmbeddedServer, *, in_use: bool) -
     session.emit([row], _COLUMNS)
 
 
+def _pids(directory: Path) -> str:
+    pids = embedded.user_pids(directory)
+    return f" (pid {', '.join(map(str, pids))})" if pids else ""
+
+
 def _not_running(session: Session) -> NotFound:
+    directory = session.data_directory()
+    named = [] if directory == Path(DATA_DIRECTORY).absolute() else ["--url", _url(directory)]
     return NotFound(
-        f"no embedded server runs in {session.data_directory()}; start it: retraced server start"
+        f"no embedded server runs in {directory}; start it: "
+        f"{shlex.join(['retraced', *named, 'server', 'start'])}"
     )
+
+
+def _url(directory: Path) -> str:
+    return f"embedded://{quote(str(directory))}"

@@ -63,10 +63,11 @@ class Session:
         return self._url
 
     def data_directory(self) -> Path:
-        """Where the embedded server that this run means keeps its data."""
+        """Where the embedded server that this run means keeps its data; an absolute path."""
         named = self._named()
         embedded = named is not None and config.is_embedded(named.url)
-        return config.embedded_directory(named.url if named and embedded else "embedded://")
+        url = named.url if named and embedded else "embedded://"
+        return config.embedded_directory(url).absolute()
 
     def connector(self) -> Connector:
         """Opens links to the server; for what needs several, or must wait for Redis by itself."""

@@ -88,6 +88,11 @@ def status(directory: Path) -> tuple[EmbeddedServer | None, bool]:
         return place.running(), place.used()
 
 
+def user_pids(directory: Path) -> list[int]:
+    """The processes that have joined the server of `directory`, where the system tells (Linux)."""
+    return Place(directory.absolute()).user_pids()
+
+
 def stop(directory: Path) -> EmbeddedServer | None:
     """Ends the server of `directory` by SIGTERM and waits for it; None if none ran."""
     place = Place(directory.absolute())
@@ -109,4 +114,5 @@ __all__ = [
     "start",
     "status",
     "stop",
+    "user_pids",
 ]

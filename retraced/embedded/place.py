@@ -15,7 +15,7 @@ from typing import Self
 import orjson
 
 from retraced.config import LOCAL_HOST
-from retraced.embedded.filelock import FileLock, is_locked
+from retraced.embedded.filelock import FileLock, is_locked, sharers
 from retraced.errors import ConfigError, Unavailable
 
 _TURN_S = 90.0
@@ -120,6 +120,10 @@ class Place:
     def used(self) -> bool:
         """Whether any living process has joined."""
         return is_locked(self.users)
+
+    def user_pids(self) -> list[int]:
+        """Who has joined, where the system tells; see `sharers`."""
+        return sharers(self.users)
 
     def write(self, server: EmbeddedServer) -> None:
         """Tells others about the server, in one step."""

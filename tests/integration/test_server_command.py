@@ -52,7 +52,9 @@ def test_started_seen_and_stopped_from_different_processes(terminal: Terminal) -
     assert terminal.run("server", "stop").returncode == 0
     gone = terminal.run("server", "status")
     assert gone.returncode == 3
-    assert "retraced server start" in gone.stderr
+    assert f"runs in {terminal.directory}/.retraced; start it: retraced server" in gone.stderr
+    elsewhere = terminal.run("--url", "embedded://there", "server", "status")
+    assert f"retraced --url embedded://{terminal.directory}/there server" in elsewhere.stderr
     assert terminal.run("server", "stop").returncode == 0
 
 
@@ -61,6 +63,8 @@ def test_stop_refuses_while_others_use_it(terminal: Terminal) -> None:
         refused = terminal.run("server", "stop")
         assert refused.returncode == 6
         assert "--yes" in refused.stderr
+        if sys.platform == "linux":
+            assert f"(pid {os.getpid()})" in refused.stderr
         assert terminal.run("server", "stop", "--yes").returncode == 0
 
 
