@@ -56,9 +56,14 @@ def whereabouts(story: Story) -> str:
         case State.DEAD:
             return f"dead ({story.reason or 'reason unknown'})"
         case State.UNKNOWN:
-            return "nothing is left of it"
+            return "no event of this job is kept, and it is nowhere in the group now"
         case _:
             return story.state.value + _after_all(story)
+
+
+def was_there(story: Story) -> bool:
+    """Whether anything shows that there was such a job; its id alone doesn't."""
+    return bool(story.events) or story.in_stream or story.state is not State.UNKNOWN
 
 
 def as_data(story: Story) -> dict[str, Any]:
@@ -208,25 +213,37 @@ def _gaps(story: Story) -> Iterator[str]:
 def _all_gone(story: Story) -> Iterator[str]:
     if not story.read_past:
         yield (
-            "the stream doesn't have it, and the group hasn't read so far: it was never added, "
-            "or someone removed it"
+            "the group hasn't read as far as its id, and the stream doesn't have it: it was never "
+            "added, or someone removed it"
         )
         return
-    yield "the group has read past its id and holds nothing of it: it was settled, or removed"
-    if story.oldest_event_ms is None:
-        yield "the group has no events, so how it ended can't be told"
-    elif story.added_ms is not None and story.oldest_event_ms > story.added_ms:
-        yield (
-            f"the group's events before {when(story.oldest_event_ms)} UTC have been trimmed, "
-            "its own among them"
-        )
+    since_ms = story.oldest_event_ms
+    if since_ms is None:
+        yield "this group has no events at all"
     else:
-        yield f"none of the group's {story.searched:,} events that were searched names it"
+        past = ago(story.now_ms - since_ms)
+        yield f"the oldest event that this group has is of {when(since_ms)} UTC ({past})"
+    yield _meaning(story)
+
+
+def _meaning(story: Story) -> str:
+    """What it means that a job which the group has read past has no event."""
+    gone = "it ended and its events have been trimmed, or it is from before the group began"
+    if story.in_stream:
+        return f"its entry is still in the stream, so there was such a job: {gone}"
+    gone += ", or there never was such a job"
+    if story.oldest_event_ms is None:
+        return f"so {gone}"
+    if story.added_ms is None:
+        return f"its id is no clock time, so it may be older: {gone}"
+    if story.added_ms < story.oldest_event_ms:
+        return f"its id is older than that: {gone}"
+    return "its id is newer than that: there never was such a job, or someone removed it unread"
 
 
 def _timeline(story: Story, verbose: bool) -> Iterator[str]:
     before = story.added_ms
-    if before is not None:
+    if before is not None and was_there(story):
         yield from _line(before, "", f"added, on {moment(before):%Y-%m-%d}")
     day = None if before is None else moment(before).date()
     for event in story.events:

@@ -66,8 +66,8 @@ def trace(
 
     if not session.run(work):
         raise NotFound(
-            f"nothing is left of job {job} in {stream!r}: see above what is known. Finished jobs "
-            "that never left the fast path are told from the group's events alone"
+            f"no event of job {job} of {stream!r} is kept, and no group has it now; what that "
+            "means is said above"
         )
 
 
@@ -117,18 +117,21 @@ def _print(
         rows = [{"id": job, "stream": stream, **timeline.as_data(story)} for story in stories]
         session.emit(rows, ["id"])
         return
-    click.echo(_heading(stream, job, stories[0]))
+    click.echo(_heading(stream, job, stories))
     for story in stories:
         click.echo()
         for line in timeline.lines(story, verbose=verbose):
             click.echo(line)
 
 
-def _heading(stream: str, job: bytes, story: Story) -> str:
-    told = f"job {job.decode()} of {stream}"
+def _heading(stream: str, job: bytes, stories: Sequence[Story]) -> str:
+    from retraced.cli import timeline
+
+    told, story = f"job {job.decode()} of {stream}", stories[0]
     if story.added_ms is None:
         return told
-    return f"{told}, added {when(story.added_ms)} UTC ({ago(story.now_ms - story.added_ms)})"
+    added = "added" if any(map(timeline.was_there, stories)) else "by its id of"
+    return f"{told}, {added} {when(story.added_ms)} UTC ({ago(story.now_ms - story.added_ms)})"
 
 
 async def _follow(

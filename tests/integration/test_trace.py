@@ -58,6 +58,14 @@ async def _completed(driver: Driver) -> str:
     return job
 
 
+async def _skipped(driver: Driver) -> str:
+    """An id between two jobs that ended."""
+    before = int((await _completed(driver)).split("-")[0])
+    await driver.link.call("XADD", driver.stream, f"{before + 2}-0", "a", "b")
+    await driver.complete(*await driver.fetch())
+    return f"{before + 1}-0"
+
+
 async def _failed(driver: Driver) -> str:
     job = await driver.add("a", "b")
     [held] = await driver.fetch()
@@ -213,7 +221,31 @@ def test_a_story_that_was_trimmed_says_what_is_known_and_why(
     assert ran.code == 3
     [story] = ran.rows
     assert story["state"] == "unknown"
-    assert any("trimmed" in remark for remark in story["remarks"])
+    kept, means = story["remarks"]
+    assert kept.startswith("the oldest event that this group has is of 2")
+    assert means.startswith("its id is older than that: it ended and its events have been trimmed")
+
+
+def test_an_id_that_no_event_names_is_told_what_that_means(url: str, stream: str) -> None:
+    never = driven(url, stream, _skipped)
+    for unknown, means in (("999-0", "its id is no clock time"), (never, "its id is newer than")):
+        ran = run(url, "trace", stream, unknown)
+        assert ran.code == 3
+        assert f"no event of job {unknown}" in ran.err
+        [story] = ran.rows
+        assert story["where"].startswith("no event of this job is kept")
+        assert means in story["remarks"][-1]
+        assert "added" not in run(url, "trace", stream, unknown, form="table").out
+
+
+def test_a_settled_job_whose_entry_is_still_there_was_one(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    raw.xadd(stream, {"a": "b"}, id="1795501170340-0")
+    raw.xgroup_create(stream, "mail", id="1795501170340-0")
+    driven(url, stream, _added)
+    [story] = run(url, "trace", stream, "1795501170340-0").rows
+    assert "there was such a job" in story["remarks"][-1]
 
 
 def test_old_events_are_found_behind_many_newer_ones(url: str, stream: str) -> None:
