@@ -1,10 +1,13 @@
 """Imports the app that `--app MODULE:ATTR` names, in a worker and in a suspect's child process."""
 
 import importlib
+import traceback
 from typing import Any
 
 from retraced.errors import ConfigError
 from retraced.registry import Registry
+
+_IMPORTING = frozenset({__file__, importlib.__file__})
 
 
 def import_registry(target: str) -> Registry:
@@ -32,11 +35,24 @@ def _module(name: str, target: str) -> Any:
                 f"--app {target}: there is no module {error.name!r}; run from the directory that "
                 "holds it, or install it"
             ) from error
-        raise ConfigError(f"--app {target}: its import failed: {error}") from error
+        raise ConfigError(f"--app {target}: its import failed: {error}{_place(error)}") from error
     except (Exception, SystemExit) as error:
+        text = error.msg if isinstance(error, SyntaxError) else error
         raise ConfigError(
-            f"--app {target}: its import failed: {type(error).__name__}: {error}"
+            f"--app {target}: its import failed: {type(error).__name__}: {text}{_place(error)}"
         ) from error
+
+
+def _place(error: BaseException) -> str:
+    """` (jobs.py, line 3)`: the last line outside of Python's own import that was reached."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f" ({error.filename}, line {error.lineno})"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename not in _IMPORTING and not frame.filename.startswith("<frozen importlib")
+    ]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 
 def _attribute(found: Any, path: str, target: str) -> Any:
