@@ -11,19 +11,17 @@ from collections.abc import Callable
 from random import uniform
 from time import monotonic
 
-from retraced.errors import GroupMissing, StoreError
 from retraced.log import Log
 from retraced.maintenance import unusable
+from retraced.maintenance.persistence import keep_on
 from retraced.store import writes
 from retraced.store.arrivals import cancelled_among, count_asked
 from retraced.store.connection import Link
 from retraced.store.writes import Author, Beat, Promotion
-from retraced.worker import trouble
 from retraced.worker.delivery import Delivery
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.fetch import Fetcher
 from retraced.worker.heal import Healer
-from retraced.worker.patience import Patience
 from retraced.worker.subscription import Subscription
 
 EVERY_S = 1.0
@@ -56,20 +54,7 @@ class Promoter:
         self._log = log
 
     async def run(self) -> None:
-        patience = Patience()
-        while True:
-            try:
-                pause_s = await self.once()
-            except GroupMissing:
-                await self._healer.heal(self._subscription)
-                await patience.wait()
-            except StoreError as error:
-                trouble.report(self._log, self._part, error)
-                await patience.wait()
-            else:
-                trouble.over(self._log, self._part)
-                patience.reset()
-                await self._sleep(pause_s)
+        await keep_on(self.once, self._sleep, part=self._part, log=self._log, missing=self._heal)
 
     async def once(self) -> float:
         """One call; answers the seconds until the next one is due."""
@@ -94,6 +79,9 @@ class Promoter:
         subscription.next_due_ms = promotion.next_due_ms
         return min(EVERY_S, max(0.0, (promotion.next_due_ms - promotion.now_ms) / 1000))
 
+    async def _heal(self) -> None:
+        await self._healer.heal(self._subscription)
+
     @property
     def _part(self) -> str:
         return f"promote {self._subscription.stream}"
@@ -112,7 +100,7 @@ class Promoter:
         visible_s = subscription.visibility_ms / 1000
         hungry = promotion.hungry_elsewhere and not self._dispatcher.free
         older_s = EVERY_S / 2 if hungry else visible_s
-        if overdue := self._dispatcher.overdue(subscription, older_s, visible_s):
+        if overdue := self._dispatcher.waiting.overdue(subscription, older_s, visible_s):
             await self._give_back(overdue)
 
     async def _give_back(self, deliveries: list[Delivery]) -> None:
@@ -131,7 +119,7 @@ class Promoter:
         self._dispatcher.room.set()
         await self._fetcher.unblock()
         if paused:
-            self._dispatcher.give_back(self._dispatcher.unstarted(subscription))
+            self._dispatcher.give_back(self._dispatcher.waiting.of(subscription))
         self._log.info("paused" if paused else "resumed", stream=subscription.stream)
 
     async def _report_routing(self) -> None:

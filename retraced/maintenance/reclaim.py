@@ -6,19 +6,17 @@ import asyncio
 from random import uniform
 from time import monotonic
 
-from retraced.errors import GroupMissing, StoreError
 from retraced.log import Log
 from retraced.maintenance import unusable
+from retraced.maintenance.persistence import keep_on
 from retraced.maintenance.prune import Pruner
 from retraced.store import writes
 from retraced.store.connection import Link
 from retraced.store.scripts import Call
 from retraced.store.writes import Author, Reclaimed
-from retraced.worker import trouble
 from retraced.worker.delivery import Delivery, taken
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.fetch import Fetcher
-from retraced.worker.patience import Patience
 from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally
 
@@ -51,19 +49,7 @@ class Reclaimer:
         self._tally = tally
 
     async def run(self) -> None:
-        patience = Patience()
-        while True:
-            try:
-                pause_s = await self.once()
-            except GroupMissing:  # the promoter makes it again
-                await patience.wait()
-            except StoreError as error:
-                trouble.report(self._log, self._part, error)
-                await patience.wait()
-            else:
-                trouble.over(self._log, self._part)
-                patience.reset()
-                await asyncio.sleep(pause_s)
+        await keep_on(self.once, asyncio.sleep, part=self._part, log=self._log)
 
     async def once(self) -> float:
         """One page; answers the seconds until the next one is due."""

@@ -7,7 +7,6 @@ one runner works them all; when a job waits, others are started for those behind
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from random import random
 from time import monotonic
@@ -23,6 +22,7 @@ from retraced.worker.pace import Pace
 from retraced.worker.settle import Settler
 from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally, names
+from retraced.worker.waiting import Waiting
 
 LONGEST_TURN_S = 0.05
 
@@ -53,8 +53,7 @@ class Dispatcher:
         self._max_jobs = max_jobs
         self._full = full
         self._settlers: dict[Subscription, Settler] = {}
-        self._waiting: deque[Delivery] = deque()
-        self._waiting_suspects: deque[Delivery] = deque()
+        self.waiting = Waiting()
         self._runners: set[asyncio.Task[None]] = set()
         self._apart: set[asyncio.Task[None]] = set()
         self._running: set[Delivery] = set()
@@ -75,7 +74,7 @@ class Dispatcher:
         """Slots that no job holds or waits for; none once the worker is stopping."""
         if self._stopping:
             return 0
-        taken = len(self._running) + self._abandoned + len(self._waiting)
+        taken = len(self._running) + self._abandoned + len(self.waiting.jobs)
         return max(0, self._concurrency - taken)
 
     def takeable(self) -> tuple[int, int]:
@@ -92,12 +91,12 @@ class Dispatcher:
         slots = min(max(self.free, turned_over), max(0, self._left_to_start()))
         if self._executor.isolates:
             return slots, slots
-        children = self._suspects - len(self._apart) - len(self._waiting_suspects)
+        children = self._suspects - len(self._apart) - len(self.waiting.suspects)
         return slots, max(0, min(slots, children))
 
     @property
     def busy(self) -> bool:
-        return bool(self._running or self._waiting or self._waiting_suspects)
+        return bool(self._running or self.waiting)
 
     def running(self) -> list[Delivery]:
         return list(self._running)
@@ -106,11 +105,11 @@ class Dispatcher:
         """How many more deliveries to fetch: the free slots and the prefetch."""
         if self._stopping:
             return 0
-        taken = len(self._running) + self._abandoned + len(self._waiting)
+        taken = len(self._running) + self._abandoned + len(self.waiting.jobs)
         held = sum(subscription.held_count for subscription in self._settlers)
         resting = any(now < s.no_prefetch_until for s in self._settlers)
         ahead = 0 if resting else self._pace.ahead() if self._pace else self._prefetch
-        most = self._concurrency + ahead - taken - len(self._waiting_suspects)
+        most = self._concurrency + ahead - taken - len(self.waiting.suspects)
         return max(0, min(most, self.most_held - held, self._left_to_start()))
 
     @property
@@ -121,8 +120,7 @@ class Dispatcher:
     def _left_to_start(self) -> int:
         if self._max_jobs is None:
             return 1 << 30
-        waiting = len(self._waiting) + len(self._waiting_suspects)
-        return self._max_jobs - self._tally.started - waiting
+        return self._max_jobs - self._tally.started - len(self.waiting)
 
     # arrivals
 
@@ -150,12 +148,9 @@ class Dispatcher:
         why_not = Interrupted() if self._stopping else refusal(delivery, self._executor)
         if why_not is not None:
             self._settle(delivery, why_not)
-        elif delivery.suspect and not self._executor.isolates:
-            self._waiting_suspects.append(delivery)
-        elif delivery.former:  # it has waited long enough already
-            self._waiting.appendleft(delivery)
         else:
-            self._waiting.append(delivery)
+            apart = delivery.suspect and not self._executor.isolates
+            self.waiting.put(delivery, apart=apart)
 
     def lacks_handler(self, delivery: Delivery) -> bool:
         return lacks_handler(delivery, self._executor)
@@ -163,13 +158,13 @@ class Dispatcher:
     # runners
 
     def _start_runners(self) -> None:
-        if self._waiting:
-            wanted = len(self._waiting) if self._jobs_wait else 1
+        if self.waiting.jobs:
+            wanted = len(self.waiting.jobs) if self._jobs_wait else 1
             free = self._concurrency - len(self._runners) - self._abandoned
             for _ in range(min(wanted, free)):
                 self._spawn(self._run_queue(), self._runners)
-        while self._waiting_suspects and len(self._apart) < self._suspects:
-            self._spawn(self._run_suspect(self._waiting_suspects.popleft()), self._apart)
+        while self.waiting.suspects and len(self._apart) < self._suspects:
+            self._spawn(self._run_suspect(self.waiting.suspects.popleft()), self._apart)
 
     def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
@@ -180,7 +175,7 @@ class Dispatcher:
         tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
-        if self._waiting or self._waiting_suspects:
+        if self.waiting:
             self._start_runners()
         self.room.set()
 
@@ -191,8 +186,8 @@ class Dispatcher:
 
     async def _run_queue(self) -> None:
         task, turn = _this_task(), monotonic()
-        while self._waiting and not self._stopping and self._within_slots():
-            await self._work(self._waiting.popleft(), task)
+        while self.waiting.jobs and not self._stopping and self._within_slots():
+            await self._work(self.waiting.jobs.popleft(), task)
             if monotonic() - turn > LONGEST_TURN_S:  # busy handlers must not starve the loop
                 await asyncio.sleep(0)
                 turn = monotonic()
@@ -244,7 +239,7 @@ class Dispatcher:
         """A job waits: its timeout counts, and those behind it get runners of their own."""
         start_timer(delivery)
         self._jobs_wait = True
-        if self._waiting:
+        if self.waiting.jobs:
             self._start_runners()
 
     def _returned(self, _: object) -> None:
@@ -283,39 +278,18 @@ class Dispatcher:
         delivery.lost = True
         if end(delivery, Interrupted()):
             return True
-        if self._unqueue(delivery):
+        if self.waiting.remove(delivery):
             delivery.subscription.forget(delivery)
         return False
 
     def cancel(self, delivery: Delivery) -> None:
         """Somebody cancelled the job: ends its run, or settles it if it has not begun."""
-        if not end(delivery, Cancelled()) and self._unqueue(delivery):
+        if not end(delivery, Cancelled()) and self.waiting.remove(delivery):
             self._settle(delivery, Cancelled())
-
-    def _unqueue(self, delivery: Delivery) -> bool:
-        for queue in (self._waiting, self._waiting_suspects):
-            if delivery in queue:
-                queue.remove(delivery)
-                return True
-        return False
-
-    def unstarted(self, subscription: Subscription) -> list[Delivery]:
-        """What is held of this subscription and has not begun."""
-        waiting = (*self._waiting, *self._waiting_suspects)
-        return [delivery for delivery in waiting if delivery.subscription is subscription]
-
-    def overdue(self, subscription: Subscription, older_s: float, ready_s: float) -> list[Delivery]:
-        """Prefetched deliveries that have waited long; those of `ready` may wait longer."""
-        now = monotonic()
-        return [
-            delivery
-            for delivery in self.unstarted(subscription)
-            if now - delivery.arrived > (ready_s if delivery.carried.job else older_s)
-        ]
 
     def give_back(self, deliveries: Iterable[Delivery]) -> int:
         """Releases those that have still not started; says how many."""
-        given = [delivery for delivery in deliveries if self._unqueue(delivery)]
+        given = [delivery for delivery in deliveries if self.waiting.remove(delivery)]
         for delivery in given:
             self._settle(delivery, Interrupted())
         return len(given)
@@ -323,9 +297,8 @@ class Dispatcher:
     def stop(self) -> None:
         """Starts nothing more; what waits, and what still arrives, is released."""
         self._stopping = True
-        for queue in (self._waiting, self._waiting_suspects):
-            while queue:
-                self._settle(queue.popleft(), Interrupted())
+        for delivery in self.waiting.take_all():
+            self._settle(delivery, Interrupted())
 
     def interrupt(self) -> None:
         """Ends what still runs; it is released, and nothing is charged."""
