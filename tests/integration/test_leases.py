@@ -100,7 +100,7 @@ def test_takeovers_do_not_wait_for_the_end_of_a_backlog(
     lost = [add(raw, stream, type="note") for _ in range(20)]
     account.abandon("ghost")
     with raw.pipeline(transaction=False) as pipe:
-        for _ in range(600):
+        for _ in range(3_000):
             pipe.xadd(stream, {"type": "sleep", "s": "0.02"})
         pipe.execute()
     account.tick()
