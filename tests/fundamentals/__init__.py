@@ -1,0 +1,1 @@
+"""A tutorial in tests: what ReTraced does, by its public API alone. Read them in order."""
