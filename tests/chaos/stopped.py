@@ -23,12 +23,14 @@ def play(server: Server, crew: Crew, random: Random, jobs: int) -> Books:
     ledger = crew.ledger
     with redis.Redis.from_url(server.url) as client:
         account = Account(client, STREAM)
-        for _ in range(jobs):
-            client.xadd(STREAM, {"type": "sleep", "s": str(random.uniform(10, 14))})
         workers = [
             crew.consume(STREAM, "--visibility-timeout", "3s", "--concurrency", str(jobs))
             for _ in range(3)
         ]
+        for worker in workers:
+            worker.ready()
+        for _ in range(jobs):
+            client.xadd(STREAM, {"type": "sleep", "s": str(random.uniform(10, 14))})
         wait_until(lambda: len(ledger.lines("start")) == jobs, 20, "all run")
         thieves = [QueuedReclaim(server, STREAM, held_off=True) for _ in range(3)]
         server.pause()
