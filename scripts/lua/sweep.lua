@@ -32,6 +32,20 @@ local function needs()
   return preceding(own), all
 end
 
+-- The state in a job's record; false if it has none, or a key of another type.
+local function state_of(job)
+  local key = record_key(job)
+  return not wrong_type(key, 'hash') and redis.call('HGET', key, 'state')
+end
+
+-- Whether a job needs its record although it had ended: it came again, after its group was lost.
+local function came_again(job)
+  local state = state_of(job)
+  if state ~= 'dead' then return state and not OVER[state] end
+  local letter = redis.call('HGET', record_key(job), 'entry')
+  return letter and #redis.call('XRANGE', DLQ, letter, letter) > 0
+end
+
 -- Plans the end of records of jobs that ended long ago, or are too many. Answers how many, more.
 local function will_prune(now)
   local old = redis.call(
@@ -42,7 +56,9 @@ local function will_prune(now)
     old = redis.call('ZRANGE', FINISHED, 0, math.min(surplus, BATCH) - 1)
   end
   local records = {}
-  for i, job in ipairs(old) do records[i] = record_key(job) end
+  for _, job in ipairs(old) do
+    if not came_again(job) then records[#records + 1] = record_key(job) end
+  end
   will_each({'UNLINK'}, records)
   will_each({'ZREM', FINISHED}, old)
   return #old, #old == BATCH
@@ -63,8 +79,7 @@ local function will_forget_cancels(checkpoint)
   local found = redis.call('SSCAN', CANCELLED, cursor, 'COUNT', BATCH)
   local over, doubtful = {}, {}
   for _, job in ipairs(found[2]) do
-    local key = record_key(job)
-    local state = not wrong_type(key, 'hash') and redis.call('HGET', key, 'state')
+    local state = state_of(job)
     if state and OVER[state] then
       over[#over + 1] = job
     elseif not state and not after(job, checkpoint) then

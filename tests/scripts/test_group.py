@@ -179,6 +179,23 @@ class TestSweep:
         assert [bool(board.record(job)) for job in jobs] == [False, False, True, True]
         assert board.raw.zcard(board.keys.finished) == 2
 
+    @pytest.mark.parametrize("place", ["delayed", "dead"])
+    def test_keeps_the_record_of_a_job_that_came_again(self, board: Board, place: str) -> None:
+        Board(board.raw, board.keys.stream_name, group="other").join()
+        job = board.held().job
+        board.raw.hset(board.keys.job(job), mapping={"state": "done", "e_count": 0})
+        board.raw.zadd(board.keys.finished, {job: 1})
+        for source in Source:
+            board.raw.xgroup_destroy(board.key(source), board.keys.group_name)
+        assert board.join().restored
+        [again] = board.fetch()
+        delay, bury = board.delay([board.move(again)]), board.bury([board.burial(again)])
+        board.run(delay if place == "delayed" else bury)
+        assert board.run(writes.sweep(board.keys)).pruned == 1
+        assert board.record(job)[b"state"] == place.encode()
+        assert board.places(job) == [place]
+        assert board.raw.zcard(board.keys.finished) == 0
+
     def test_prunes_a_hundred_at_a_time(self, board: Board) -> None:
         board.raw.zadd(board.keys.finished, {f"{number}-1": number for number in range(150)})
         first = board.run(writes.sweep(board.keys))
