@@ -230,7 +230,7 @@ class Engine(Working):
 
 @pytest.mark.timeout(300)
 @pytest.mark.slow
-@pytest.mark.timeout(600 + EXAMPLES if EXAMPLES else 120)
+@pytest.mark.timeout(600 + EXAMPLES if EXAMPLES else 240)
 def test_the_engine_agrees_with_its_model(server: Server, stream: str) -> None:
     link = Connector(server.url).open_blocking()
     options = settings(
