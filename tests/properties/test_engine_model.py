@@ -228,9 +228,8 @@ class Engine(Working):
         self.play.settle(group, last.author, last.holding(group), Succeeded(), Manner())
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.slow
-@pytest.mark.timeout(600 + EXAMPLES if EXAMPLES else 240)
+@pytest.mark.timeout(600 + EXAMPLES if EXAMPLES else 300)
 def test_the_engine_agrees_with_its_model(server: Server, stream: str) -> None:
     link = Connector(server.url).open_blocking()
     options = settings(
