@@ -19,6 +19,9 @@ from retraced.errors import ConfigError
 from tests.servers import free_port
 from tests.waiting import wait_until
 
+# They meet at port 6379, which the first embedded server takes: one after another.
+pytestmark = pytest.mark.xdist_group("port 6379")
+
 # Joins, says where, and leaves when its stdin closes.
 _USER = """
 import sys

@@ -14,6 +14,9 @@ import pytest
 from retraced import embedded
 from tests.servers import ask, free_port
 
+# They meet at port 6379, which the first embedded server takes: one after another.
+pytestmark = pytest.mark.xdist_group("port 6379")
+
 
 class Terminal:
     """Runs `retraced` in one directory, without settings from outside; not a real terminal."""

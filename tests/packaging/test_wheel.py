@@ -16,7 +16,12 @@ from tests.servers import ask
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+# Port 6379 is what the first embedded server takes: its tests run one after another.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("port 6379"),
+]
 
 
 @pytest.fixture(scope="module")
