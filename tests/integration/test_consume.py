@@ -224,9 +224,9 @@ def test_due_jobs_of_one_millisecond_are_promoted_in_the_order_of_their_ids(
     crew: Crew, raw: Any, stream: str
 ) -> None:
     seconds, _ = raw.time()
-    due = (int(seconds) + 2) * 1000
+    due = (int(seconds) + 6) * 1000
     jobs = [add(raw, stream, type="note", run_at=due) for _ in range(20)]
     crew.consume(stream)
     account = Account(raw, stream)
-    wait_until(lambda: len(account.events("completed")) == 20, 10, "all done")
+    wait_until(lambda: len(account.events("completed")) == 20, 20, "all done")
     assert [event["job"] for event in account.events("promoted")] == jobs
