@@ -7,6 +7,7 @@ Used for `--exec` commands and for suspects; needs no thread for each pipe.
 import asyncio
 import os
 import signal
+from abc import ABC, abstractmethod
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ LEFT_BYTES = 1_048_576
 GROUP_CHECK_S = 0.02
 
 
-class _Pipe:
+class _Pipe(ABC):
     """A pipe of which the child gets one end: `theirs`. Numbers are -1 while not open."""
 
     def __init__(self) -> None:
@@ -39,12 +40,13 @@ class _Pipe:
         self._close_theirs()
         self._close_ours()
 
+    @abstractmethod
     def _ends(self, read: int, write: int) -> tuple[int, int]:
         """Which end is ours, and which is theirs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _begin(self) -> None:
-        raise NotImplementedError
+        """Starts to read from our end, or to write to it."""
 
     def _close_theirs(self) -> None:
         if self.theirs >= 0:
