@@ -23,6 +23,7 @@ _STOP_S = 60.0
 _PROBE_S = 0.5
 _PAUSE_S = 0.01
 _TRIES = 5
+_TAKEN = "Address already in use"  # as the servers' log says it
 
 
 def answers(host: str, port: int) -> bool:
@@ -62,7 +63,7 @@ def launch(place: Place, *, port: int | None, kept: bool) -> EmbeddedServer:
             server = EmbeddedServer(pid, chosen, place.directory, binary, kept)
             place.write(server)
             return server
-        if port is not None or not _is_taken(chosen):
+        if port is not None or _TAKEN not in place.log_tail():
             break
     raise ConfigError(
         f"the embedded server ({binary}) did not start in {place.directory}. "
@@ -162,12 +163,6 @@ def _free_port(*, prefer: int) -> int:
             probe.bind((LOCAL_HOST, port))
             return int(probe.getsockname()[1])
     raise ConfigError(f"no port is free on {LOCAL_HOST}")
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(_PROBE_S)
-        return probe.connect_ex((LOCAL_HOST, port)) == 0
 
 
 def _asked(host: str, port: int, command: bytes) -> bytes:

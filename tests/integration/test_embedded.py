@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from retraced import embedded
+from retraced.embedded import process
 from retraced.errors import ConfigError
 from tests.servers import free_port
 from tests.waiting import wait_until
@@ -190,6 +191,20 @@ def test_a_port_that_is_taken_is_an_error_with_the_log(directory: Path) -> None:
         with pytest.raises(ConfigError, match=r"(?s)did not start.*server\.log.*[Bb]ind"):
             embedded.start(directory, port=other.getsockname()[1])
     assert not is_running(directory)
+
+
+def test_a_port_lost_to_a_server_that_is_gone_again_is_no_error(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))  # it takes the port, but nothing answers there
+        monkeypatch.setattr(
+            process,
+            "_free_port",
+            lambda prefer: other.getsockname()[1] if prefer else free_port(),
+        )
+        with embedded.join(directory) as stay:
+            assert client(stay.server.url).ping()
 
 
 def test_a_directory_that_cannot_be_used_is_an_error_that_names_it(tmp_path: Path) -> None:
