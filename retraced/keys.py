@@ -33,6 +33,7 @@ class Keys:
     events: bytes
     workers: bytes
     state: bytes
+    rates: bytes
     probe: bytes
 
     @classmethod
@@ -54,6 +55,7 @@ class Keys:
             events=prefix + b":events",
             workers=prefix + b":workers",
             state=prefix + b":state",
+            rates=prefix + b":rates",
             probe=prefix + b":probe",
         )
 
@@ -74,6 +76,10 @@ class Keys:
     def worker(self, consumer: bytes) -> bytes:
         """What one worker last said about itself."""
         return b"%b:worker:%b" % (self.prefix, consumer)
+
+    def times(self, slot: int) -> bytes:
+        """How long jobs waited and ran in one slot of ten minutes (Redis ms // 600,000)."""
+        return b"%b:times:%d" % (self.prefix, slot)
 
 
 def stream_bytes(stream: str) -> bytes:
