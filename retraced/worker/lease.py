@@ -54,6 +54,11 @@ class Lease:
         self._stamp = monotonic()
         self._reported = False
 
+    @property
+    def silent_ms(self) -> int:
+        """How long ago the loop gave its last sign of life."""
+        return int((monotonic() - self._stamp) * 1000)
+
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()

@@ -154,6 +154,7 @@ class Worker:
             {
                 **self.options.facts,
                 "concurrency": self.options.concurrency,
+                "silent_ms": self._lease.silent_ms,
                 "running": orjson.dumps(running[:MOST_RUNNING_SHOWN]).decode(),
             }
         )
