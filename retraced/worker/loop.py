@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-import orjson
-
 from retraced.durations import format_ms
 from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
@@ -24,13 +22,13 @@ from retraced.worker.fetch import Fetcher
 from retraced.worker.heal import Healer
 from retraced.worker.lease import Lease
 from retraced.worker.patience import Patience
+from retraced.worker.running import told
 from retraced.worker.settle import Settler
 from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally
 
 LAST_WRITES_S = 5.0
 LAST_RUNS_S = 6.0  # longer than a command has between SIGTERM and SIGKILL
-MOST_RUNNING_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,13 +147,12 @@ class Worker:
 
     def beat(self) -> Beat:
         """What the heartbeat says of this worker now."""
-        running = [delivery.job_name for delivery in self.dispatcher.running()]
         return Beat(
             {
                 **self.options.facts,
                 "concurrency": self.options.concurrency,
                 "silent_ms": self._lease.silent_ms,
-                "running": orjson.dumps(running[:MOST_RUNNING_SHOWN]).decode(),
+                **told(self.dispatcher.running()),
             }
         )
 
