@@ -1,4 +1,4 @@
-"""`retraced workers`: who is alive, and what each runs."""
+"""`retraced workers`: who is alive, and what each runs; `check` is for probes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from retraced.cli.checkself import check
+from retraced.cli.defaulting import DefaultGroup
 from retraced.cli.listing import Row, show
 from retraced.cli.session import Session
 from retraced.durations import format_ms
@@ -28,11 +30,31 @@ last heartbeat), running (ids of jobs), and all else that the worker told, under
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.group(
+    cls=DefaultGroup,
+    default="list",
+    epilog="""
+\b
+Examples:
+  retraced workers
+  retraced workers emails --group mail
+  retraced workers check --self
+
+Without a command's name it is `list`.
+""",
+)
+def workers() -> None:
+    """Show who is alive and what each runs; check it for a probe."""
+
+
+workers.add_command(check)
+
+
+@workers.command(name="list", epilog=EXAMPLES)
 @click.argument("stream", required=False)
 @click.option("--group", metavar="G", help="Only this group's workers.")
 @click.pass_obj
-def workers(session: Session, stream: str | None, group: str | None) -> None:
+def list_(session: Session, stream: str | None, group: str | None) -> None:
     """Show the workers of all groups, of STREAM, or of one group of it."""
 
     async def work(link: Link) -> list[Row]:
