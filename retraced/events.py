@@ -34,6 +34,7 @@ class EventName(StrEnum):
     RELEASED = "released"
     DEAD = "dead"
     REQUEUED = "requeued"
+    REPLAYED = "replayed"
     CANCELLED = "cancelled"
     CANCEL_REQUESTED = "cancel_requested"
     VANISHED = "vanished"
@@ -42,6 +43,7 @@ class EventName(StrEnum):
     UNHANDLED = "unhandled"
     ABANDONED = "abandoned"
     PURGED = "purged"
+    CAPPED = "capped"
     GROUP_CREATED = "group_created"
     GROUP_RESTORED = "group_restored"
     GROUP_DELETED = "group_deleted"
@@ -116,11 +118,15 @@ def describe(event: Event) -> str:
 _WHY = ("error", "how", "why")
 _ALREADY_DUE = frozenset({EventName.PROMOTED, EventName.COMPLETED, EventName.DEAD})
 _LONGEST_WHY = 300
+_STARTS: Mapping[object, str] = {"0": "at the start of the stream", "$": "with what comes next"}
 _PHRASES: Mapping[str, str] = {
     EventName.PROMOTED: "due, back in the queue",
     EventName.RECLAIMED: "taken over",
     EventName.RELEASED: "given back unfinished",
     EventName.REQUEUED: "put back in the queue",
+    EventName.REPLAYED: "put in the queue again from the stream",
+    EventName.CANCEL_REQUESTED: "cancel requested",
+    EventName.CAPPED: "dead letters removed by a cap",
     EventName.VANISHED: "removed by someone else while it was held",
     EventName.UNHANDLED: "no handler for its type",
     EventName.ABANDONED: "timed out, its thread still running",
@@ -128,9 +134,15 @@ _PHRASES: Mapping[str, str] = {
 
 
 def _headline(event: Event) -> str:
-    reason = event.details.get("reason")
+    details = event.details
     if event.name == EventName.DEAD:
-        return f"buried as {reason}" if reason else "buried"
+        return f"buried as {details['reason']}" if details.get("reason") else "buried"
+    if event.name == EventName.DELAYED and details.get("reason") == "scheduled":
+        return "delayed until its time"
+    if event.name == EventName.PROMOTED and details.get("by"):
+        return "back in the queue before its time"
+    if event.name == EventName.CAPPED and details.get("count"):
+        return f"{details['count']} dead letters removed by a cap"
     return _PHRASES.get(event.name, event.name.replace("_", " "))
 
 
@@ -138,17 +150,26 @@ def _circumstances(event: Event) -> Iterator[str]:
     details = event.details
     if details.get("attempt"):
         yield f"attempt {details['attempt']}"
-    for key, word in (("wait_ms", "waited"), ("run_ms", "ran"), ("idle_ms", "silent for")):
-        if isinstance(details.get(key), int):
-            yield f"{word} {format_ms(details[key])}"
+    yield from _lasting(details, ("wait_ms", "waited"), ("run_ms", "ran"))
     if event.worker:
-        yield f"by {event.worker}"
+        yield f"by {event.worker}" + (f" ({event.release})" if event.release else "")
     if details.get("from"):
         yield f"from {details['from']}"
+    yield from _lasting(details, ("idle_ms", "silent for"))
+    if details.get("start"):
+        yield "beginning " + _STARTS.get(details["start"], f"after {details['start']}")
     if details.get("by"):
         yield f"asked for by {details['by']}"
+    if isinstance(details.get("edited"), list):
+        yield f"changed: {', '.join(map(str, details['edited']))}"
     if details.get("abandoned"):
         yield "its thread still running"
+
+
+def _lasting(details: Details, *spans: tuple[str, str]) -> Iterator[str]:
+    for key, word in spans:
+        if isinstance(details.get(key), int):
+            yield f"{word} {format_ms(details[key])}"
 
 
 def _one_line(text: str) -> str:

@@ -119,8 +119,38 @@ def test_the_record_tells_the_story_in_order() -> None:
         (Event("promoted", 5, "1-0", details={"due": 4}), "due, back in the queue"),
         (
             Event("reclaimed", 5, "1-0", "w2", "", {"from": "w1", "idle_ms": 31_000}),
-            "taken over, silent for 31s, by w2, from w1",
+            "taken over, by w2, from w1, silent for 31s",
         ),
+        (
+            Event("crashed", 5, "1-0", "w2", "v7", {"how": "exit code 7", "run_ms": 3}),
+            "crashed, ran 3ms, by w2 (v7): exit code 7",
+        ),
+        (
+            Event("requeued", 5, "1-0", details={"by": "ada", "edited": ["payload", "to"]}),
+            "put back in the queue, asked for by ada, changed: payload, to",
+        ),
+        (
+            Event("replayed", 5, "1-0", details={"by": "ada"}),
+            "put in the queue again from the stream, asked for by ada",
+        ),
+        (
+            Event("promoted", 5, "1-0", details={"by": "ada", "due": 9}),
+            "back in the queue before its time, asked for by ada",
+        ),
+        (
+            Event("delayed", 5, "1-0", details={"reason": "scheduled", "due": 10_005}),
+            "delayed until its time; due in 10s",
+        ),
+        (
+            Event("paused", 5, details={"by": "ada", "why": "deploy"}),
+            "paused, asked for by ada: deploy",
+        ),
+        (Event("capped", 5, details={"count": "3"}), "3 dead letters removed by a cap"),
+        (
+            Event("group_created", 5, details={"start": "0"}),
+            "group created, beginning at the start of the stream",
+        ),
+        (Event("group_created", 5, details={"start": "7-1"}), "group created, beginning after 7-1"),
         (
             Event("requeued", 5, "1-0", details={"by": "ada"}),
             "put back in the queue, asked for by ada",
