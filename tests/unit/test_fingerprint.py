@@ -11,19 +11,6 @@ from retraced.fingerprint import LENGTH, fingerprint, template
 WORDS = st.sampled_from(
     ["order", "of", "customer", "failed:", "at", "in", "(code),", "[retry]", "=", "bank's", "can't"]
 )
-        "of",
-        "customer",
-        "failed:",
-        "at",
-        "in",
-        "(code),",
-        "[retry]",
-        "=",
-        "the",
-        "bank's",
-        "can't",
-    ]
-)
 NUMBERS = st.one_of(
     st.integers(0, 10**15).map(str),
     st.floats(0, 1e9, allow_nan=False).map(repr),
