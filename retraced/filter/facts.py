@@ -1,0 +1,84 @@
+"""What a FILTER looks at: the facts of one job, its body understood only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from retraced.entry import RESERVED
+
+
+class Missing:
+    """What stands for a value that a job hasn't got; only `!=` is true of it."""
+
+
+MISSING = Missing()
+
+
+@dataclass(slots=True)
+class JobFacts:
+    """What is known of one job. `type` is the stream's name for a job that names none.
+
+    `fields` are the producer's, raw: key, headers and payload are read from them when asked for.
+    """
+
+    id: bytes
+    state: str = ""
+    type: str = ""
+    age_ms: int | None = None
+    attempt: int = 0
+    error: str = ""
+    reason: str = ""
+    worker: str = ""
+    release: str = ""
+    fields: Mapping[bytes, bytes] = field(default_factory=dict)
+    _parsed: object = field(default=None, init=False, repr=False, compare=False)
+
+    def payloadas_text(self) -> str:
+        """The payload as it stands; of a bare entry, its own fields as a JSON object."""
+        raw = self.fields.get(b"payload")
+        return as_text(self._bare()) if raw is None else raw.decode("utf-8", "backslashreplace")
+
+    def payload(self) -> object:
+        """The payload as JSON says it; nothing can be found in one that isn't JSON."""
+        if self._parsed is None:
+            raw = self.fields.get(b"payload")
+            self._parsed = self._bare() if raw is None else _parsed(raw)
+        return self._parsed
+
+    def header(self, name: bytes) -> object:
+        """A field beside the payload; a bare entry has none, its fields are its payload."""
+        if b"payload" not in self.fields or name in RESERVED:
+            return MISSING
+        return self.raw(name)
+
+    def raw(self, name: bytes) -> object:
+        """A field of the entry, whatever it means."""
+        value = self.fields.get(name)
+        return MISSING if value is None else value.decode("utf-8", "backslashreplace")
+
+    def _bare(self) -> dict[str, str]:
+        return {
+            name.decode("utf-8", "backslashreplace"): value.decode("utf-8", "backslashreplace")
+            for name, value in self.fields.items()
+            if name not in RESERVED
+        }
+
+
+def as_text(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bool() | None | dict() | list():
+            return orjson.dumps(value).decode()
+        case _:
+            return str(value)
+
+
+def _parsed(raw: bytes) -> object:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return MISSING

@@ -1,0 +1,106 @@
+"""One term of a FILTER, `field op value`, and when it is true of a job."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from retraced.filter.facts import MISSING, JobFacts, Missing, as_text
+
+JOB_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
+_NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][-+]?[0-9]{1,3})?")
+_INDEX = re.compile(r"[0-9]{1,9}")
+
+Comparable = int | float | str | tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition. `path` is what follows `header.` or `payload.`; `wanted` the value understood.
+
+    `wanted` is milliseconds for age, a number for attempt, the two numbers of an id, else None.
+    """
+
+    field: str
+    path: str
+    op: str
+    value: str
+    wanted: Comparable | None = None
+
+    def holds(self, facts: JobFacts) -> bool:
+        """Whether the condition is true of a job."""
+        found = self._found(facts)
+        if isinstance(found, Missing):
+            return self.op == "!="
+        if self.op == ":":
+            return self.value.casefold() in as_text(found).casefold()
+        if self.wanted is not None:
+            return _compared(found, self.op, self.wanted)
+        return _as_written(found, self.op, self.value)
+
+    def _found(self, facts: JobFacts) -> object:
+        match self.field:
+            case "id":
+                return facts.id.decode("utf-8", "replace") if self.op == ":" else id_parts(facts.id)
+            case "age":
+                return MISSING if facts.age_ms is None else facts.age_ms
+            case "key":
+                return facts.raw(b"key")
+            case "header":
+                return facts.header(self.path.encode("utf-8", "surrogateescape"))
+            case "payload":
+                return _within(facts.payload(), self.path) if self.path else facts.payloadas_text()
+            case name:
+                return getattr(facts, name)
+
+
+def id_parts(job: bytes) -> tuple[int, int]:
+    match = JOB_ID.fullmatch(job.decode("ascii", "replace"))
+    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+
+
+def _compared(found: Any, op: str, wanted: Comparable) -> bool:
+    match op:
+        case "=":
+            return bool(found == wanted)
+        case "!=":
+            return bool(found != wanted)
+        case "<":
+            return bool(found < wanted)
+        case _:
+            return bool(found > wanted)
+
+
+def _as_written(found: object, op: str, value: str) -> bool:
+    """Compares as numbers where both are, else as text."""
+    left, right = _numeric(found), _numeric(value)
+    if left is None or right is None:
+        return _compared(as_text(found), op, value)
+    return _compared(left, op, right)
+
+
+def _numeric(value: object) -> int | float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value) if "." in value or "e" in value.lower() else int(value)
+    return None
+
+
+def _within(value: object, path: str) -> object:
+    """The value at a path of names and list indexes; a name may itself have dots."""
+    if not path:
+        return value
+    name, _, rest = path.partition(".")
+    match value:
+        case dict() if path in value:
+            return value[path]
+        case dict() if name in value:
+            return _within(value[name], rest)
+        case list() if _INDEX.fullmatch(name) and int(name) < len(value):
+            return _within(value[int(name)], rest)
+        case _:
+            return MISSING
