@@ -32,10 +32,12 @@ class Job:
 
     `id` is what XADD returned. `attempt` counts this run, from 1. `fence` rises with every
     delivery of the job: a database that keeps the highest can refuse a slow former owner.
+    `cancelled` is for plain functions, which nobody can stop: look at it between two steps.
     """
 
     __slots__ = (
         "_body",
+        "_cancelled",
         "_entry",
         "_now_ms",
         "_payload",
@@ -61,6 +63,7 @@ class Job:
         self._entry = entry
         self._body: bytes | None = entry.payload
         self._payload = _UNSET
+        self._cancelled = False
         self._now_ms = now_ms
         self.id = entry.id.decode()
         self.type = entry.type
@@ -69,6 +72,20 @@ class Job:
         self.attempt = counts.attempt + 1
         self.max_attempts = max_attempts
         self.fence = counts.deliveries
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this run is to end; true from the moment its worker knows, and safe in threads.
+
+        The job was cancelled, or its time is up, its lease lost, or its worker stops. A plain
+        function that returns then wastes no more work; one that goes on keeps its slot, and what
+        it returns counts for nothing. An async handler gets CancelledError where it waits.
+        """
+        return self._cancelled
+
+    def tell_cancelled(self) -> None:
+        """For the worker, which says so when this run is to end. By itself it ends nothing."""
+        self._cancelled = True
 
     @property
     def deliveries(self) -> int:

@@ -29,7 +29,7 @@ Examples:
 
 JSON, for each held job: id, on (the stream that it is pending on), entry (its id there), worker,
 idle_ms (since the worker's last sign of life), delivery (all so far, this one included),
-state (running, prefetched, "not told", "worker is gone").
+state (running, "cancel ignored", prefetched, "not told", "worker is gone").
 """
 
 

@@ -66,7 +66,7 @@ class Promoter:
                 subscription.keys,
                 self._author,
                 limit=BATCH,
-                hungry=self._dispatcher.free > 0,
+                hungry=self._dispatcher.slots.free > 0,
                 beat=self._beat(),
             )
         )
@@ -98,7 +98,7 @@ class Promoter:
         if subscription.routing_asked:
             await self._report_routing()
         visible_s = subscription.visibility_ms / 1000
-        hungry = promotion.hungry_elsewhere and not self._dispatcher.free
+        hungry = promotion.hungry_elsewhere and not self._dispatcher.slots.free
         older_s = EVERY_S / 2 if hungry else visible_s
         if overdue := self._dispatcher.waiting.overdue(subscription, older_s, visible_s):
             await self._give_back(overdue)

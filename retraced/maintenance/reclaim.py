@@ -71,7 +71,7 @@ class Reclaimer:
         return min(MOST_PAUSE_S, self._subscription.visibility_ms / 6000)
 
     def _call(self) -> Call[Reclaimed]:
-        slots, suspects = self._dispatcher.takeable()
+        slots, suspects = self._dispatcher.slots.takeable()
         return writes.reclaim(
             self._subscription.keys,
             self._author,

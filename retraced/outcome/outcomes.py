@@ -46,9 +46,10 @@ class Snoozed:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A person cancelled the job."""
+    """A person cancelled the job; `abandoned`: its thread still runs."""
 
     by: str = ""
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

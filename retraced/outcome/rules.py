@@ -78,7 +78,7 @@ def _rule(outcome: Outcome, facts: Facts, random: Callable[[], float]) -> Settle
         case Interrupted() | Unstarted():
             return _uncharged(outcome, facts)
         case Cancelled():
-            return Drop(detail={"by": outcome.by})
+            return _after_cancel(outcome)
         case _:
             assert_never(outcome)
 
@@ -191,6 +191,13 @@ def _after_unhandled(outcome: Unhandled, facts: Facts) -> Settlement:
         error=error,
         detail=detail,
     )
+
+
+def _after_cancel(outcome: Cancelled) -> Drop:
+    detail: Detail = {"by": outcome.by} if outcome.by else {}
+    if outcome.abandoned:
+        detail["abandoned"] = True
+    return Drop(detail=detail)
 
 
 def _uncharged(outcome: Interrupted | Unstarted, facts: Facts) -> Release | Delay:

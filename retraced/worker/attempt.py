@@ -10,11 +10,12 @@ from typing import Any
 
 from retraced.errors import InvalidEntry
 from retraced.job import Job
-from retraced.outcome import Failed, Invalid, Outcome, TimedOut
+from retraced.outcome import Cancelled, Failed, Invalid, Outcome, TimedOut
 from retraced.worker.delivery import Delivery
 from retraced.worker.drive import drive
 from retraced.worker.executors import Executor
 
+HEEDS_WITHIN_S = 0.25
 _CANCELLED_ITSELF = Failed("CancelledError: the handler was cancelled from within")
 
 
@@ -31,9 +32,10 @@ async def attempt(
     """
     delivery.started = monotonic()
     delivery.task = task
+    delivery.run = job = _job(delivery)
     run = executor.run_apart if delivery.suspect else executor.run
     try:
-        outcome = await drive(run(_job(delivery), delivery), waits, delivery)
+        outcome = await drive(run(job, delivery), waits, delivery)
     except InvalidEntry as error:
         outcome = Invalid(error.field, error.why)
     except asyncio.CancelledError:
@@ -45,21 +47,40 @@ async def attempt(
     delivery.run_ms = int((monotonic() - delivery.started) * 1000)
     while task.cancelling():  # what ended this attempt must not end the runner's next one
         task.uncancel()
-    if delivery.verdict is not None and _is_error(outcome):
+    if delivery.verdict is not None and (_is_error(outcome) or _heeded(delivery)):
         outcome = delivery.verdict  # the handler made an error of its own of being ended
-    if isinstance(outcome, TimedOut) and delivery.abandoned:
+    if isinstance(outcome, TimedOut | Cancelled) and delivery.abandoned:
         return replace(outcome, abandoned=True)
     return outcome
 
 
 def end(delivery: Delivery, verdict: Outcome) -> bool:
-    """Ends a running attempt from outside, with this outcome; False if none is running."""
+    """Ends a running attempt from outside, with this outcome; False if none is running.
+
+    A plain function that was cancelled has a moment to look at `job.cancelled` and return.
+    """
     if delivery.task is None:
         return False
     if delivery.verdict is None:
-        delivery.verdict = verdict
-        delivery.task.cancel()
+        delivery.verdict, delivery.told_at = verdict, monotonic()
+        if delivery.run is not None:
+            delivery.run.tell_cancelled()
+        if isinstance(verdict, Cancelled) and delivery.leftover is not None:
+            asyncio.get_running_loop().call_later(HEEDS_WITHIN_S, _abandon, delivery)
+        else:
+            delivery.task.cancel()
     return True
+
+
+def _abandon(delivery: Delivery) -> None:
+    """Waits no longer for a thread that was told to end and hasn't returned."""
+    if delivery.task is not None:
+        delivery.task.cancel()
+
+
+def _heeded(delivery: Delivery) -> bool:
+    """Whether a plain function returned after it was told of the cancel."""
+    return isinstance(delivery.verdict, Cancelled) and delivery.leftover is not None
 
 
 def start_timer(delivery: Delivery) -> None:

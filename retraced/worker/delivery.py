@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from retraced.entry import (
@@ -16,6 +17,7 @@ from retraced.entry import (
     split_ready,
 )
 from retraced.errors import InvalidEntry
+from retraced.job import Job
 from retraced.outcome import Counts, Outcome
 from retraced.registry import HandlerOptions
 from retraced.store.writes import Held, Source
@@ -29,8 +31,9 @@ _NOTHING_CARRIED = Carried(job=b"")
 class Delivery:
     """What the worker knows of one entry that it holds.
 
-    `verdict` is set by whoever ends the run from outside (timeout, cancel, shutdown) before it
-    cancels `task`; `lost` says that another delivery owns the job now, so nothing may be settled;
+    `run` is the handler's view of its attempt. `verdict` is set by whoever ends that from outside
+    (timeout, cancel, shutdown) before it cancels `task`, at `told_at`.
+    `lost` says that another delivery owns the job now, so nothing may be settled;
     `entry` and `scheduled` (whether the entry says when it may run) stand once it is understood;
     `leftover` is done when a thread that outlived its attempt has returned.
     """
@@ -47,6 +50,7 @@ class Delivery:
         "leftover",
         "lost",
         "options",
+        "run",
         "run_ms",
         "scheduled",
         "started",
@@ -55,6 +59,7 @@ class Delivery:
         "task",
         "timeout_ms",
         "timer",
+        "told_at",
         "unhandled_since",
         "verdict",
     )
@@ -82,6 +87,8 @@ class Delivery:
         self.timeout_ms: int | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.verdict: Outcome | None = None
+        self.told_at = 0.0
+        self.run: Job | None = None
         self.cancelled = False
         self.lost = False
         self.leftover: asyncio.Future[None] | None = None
@@ -134,6 +141,10 @@ class Delivery:
     def suspect(self) -> bool:
         """Lost twice or crashed: it runs alone in a process of its own."""
         return self.lost_before >= 2 or self.carried.crashes > 0
+
+    def told_for_ms(self) -> int:
+        """How long ago its run was told to end; 0 if it wasn't."""
+        return int((monotonic() - self.told_at) * 1000) if self.told_at else 0
 
     @property
     def abandoned(self) -> bool:

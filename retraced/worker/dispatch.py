@@ -18,11 +18,11 @@ from retraced.worker.admission import expired, facts, lacks_handler, refusal
 from retraced.worker.attempt import attempt, end, start_timer
 from retraced.worker.delivery import Delivery
 from retraced.worker.executors import Executor
-from retraced.worker.pace import Pace
+from retraced.worker.running import IGNORES_AFTER_MS
 from retraced.worker.settle import Settler
+from retraced.worker.slots import Slots
 from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally, names
-from retraced.worker.waiting import Waiting
 
 LONGEST_TURN_S = 0.05
 
@@ -33,94 +33,26 @@ class Dispatcher:
     def __init__(
         self,
         executor: Executor,
+        slots: Slots,
         *,
-        concurrency: int,
-        prefetch: int,
-        adaptive: bool = False,
-        suspects: int,
         log: Log,
         tally: Tally,
-        max_jobs: int | None = None,
         full: Callable[[], None] = lambda: None,
     ) -> None:
         self._executor = executor
-        self._concurrency = concurrency
-        self._prefetch = prefetch
-        self._pace = Pace(concurrency=concurrency, most=prefetch) if adaptive else None
-        self._suspects = suspects
         self._log = log
         self._tally = tally
-        self._max_jobs = max_jobs
         self._full = full
         self._settlers: dict[Subscription, Settler] = {}
-        self.waiting = Waiting()
-        self._runners: set[asyncio.Task[None]] = set()
-        self._apart: set[asyncio.Task[None]] = set()
-        self._running: set[Delivery] = set()
-        self._abandoned = 0
-        self._started_before = 0
         self._jobs_wait = False
-        self._stopping = False
+        self.slots = slots
+        self.waiting = slots.waiting
         self.room = asyncio.Event()
         self.failure: BaseException | None = None
 
     def attach(self, settler: Settler) -> None:
         self._settlers[settler.subscription] = settler
-
-    # what others ask
-
-    @property
-    def free(self) -> int:
-        """Slots that no job holds or waits for; none once the worker is stopping."""
-        if self._stopping:
-            return 0
-        taken = len(self._running) + self._abandoned + len(self.waiting.jobs)
-        return max(0, self._concurrency - taken)
-
-    def takeable(self) -> tuple[int, int]:
-        """How many silent deliveries to take over, and how many of them suspects.
-
-        As many as slots are free, or became free since the last call: a worker whose prefetch
-        fills every slot at once would otherwise leave the jobs of the dead to nobody.
-        """
-        started = self._tally.started
-        turned_over = min(started - self._started_before, self._concurrency)
-        self._started_before = started
-        if self._stopping:
-            return 0, 0
-        slots = min(max(self.free, turned_over), max(0, self._left_to_start()))
-        if self._executor.isolates:
-            return slots, slots
-        children = self._suspects - len(self._apart) - len(self.waiting.suspects)
-        return slots, max(0, min(slots, children))
-
-    @property
-    def busy(self) -> bool:
-        return bool(self._running or self.waiting)
-
-    def running(self) -> list[Delivery]:
-        return list(self._running)
-
-    def wanted(self, now: float) -> int:
-        """How many more deliveries to fetch: the free slots and the prefetch."""
-        if self._stopping:
-            return 0
-        taken = len(self._running) + self._abandoned + len(self.waiting.jobs)
-        held = sum(subscription.held_count for subscription in self._settlers)
-        resting = any(now < s.no_prefetch_until for s in self._settlers)
-        ahead = 0 if resting else self._pace.ahead() if self._pace else self._prefetch
-        most = self._concurrency + ahead - taken - len(self.waiting.suspects)
-        return max(0, min(most, self.most_held - held, self._left_to_start()))
-
-    @property
-    def most_held(self) -> int:
-        """How many deliveries may be held at once, unsettled ones included."""
-        return 2 * (self._concurrency + self._prefetch) + 100
-
-    def _left_to_start(self) -> int:
-        if self._max_jobs is None:
-            return 1 << 30
-        return self._max_jobs - self._tally.started - len(self.waiting)
+        self.slots.subscriptions.append(settler.subscription)
 
     # arrivals
 
@@ -145,7 +77,7 @@ class Dispatcher:
             self._admit(delivery)
 
     def _admit(self, delivery: Delivery) -> None:
-        why_not = Interrupted() if self._stopping else refusal(delivery, self._executor)
+        why_not = Interrupted() if self.slots.closed else refusal(delivery, self._executor)
         if why_not is not None:
             self._settle(delivery, why_not)
         else:
@@ -158,13 +90,12 @@ class Dispatcher:
     # runners
 
     def _start_runners(self) -> None:
+        slots = self.slots
         if self.waiting.jobs:
-            wanted = len(self.waiting.jobs) if self._jobs_wait else 1
-            free = self._concurrency - len(self._runners) - self._abandoned
-            for _ in range(min(wanted, free)):
-                self._spawn(self._run_queue(), self._runners)
-        while self.waiting.suspects and len(self._apart) < self._suspects:
-            self._spawn(self._run_suspect(self.waiting.suspects.popleft()), self._apart)
+            for _ in range(slots.to_start(self._jobs_wait)):
+                self._spawn(self._run_queue(), slots.runners)
+        while self.waiting.suspects and len(slots.apart) < slots.suspects:
+            self._spawn(self._run_suspect(self.waiting.suspects.popleft()), slots.apart)
 
     def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
@@ -186,17 +117,14 @@ class Dispatcher:
 
     async def _run_queue(self) -> None:
         task, turn = _this_task(), monotonic()
-        while self.waiting.jobs and not self._stopping and self._within_slots():
+        while self.waiting.jobs and not self.slots.closed and not self.slots.overfull:
             await self._work(self.waiting.jobs.popleft(), task)
             if monotonic() - turn > LONGEST_TURN_S:  # busy handlers must not starve the loop
                 await asyncio.sleep(0)
                 turn = monotonic()
 
-    def _within_slots(self) -> bool:
-        return len(self._runners) + self._abandoned <= self._concurrency
-
     async def _run_suspect(self, delivery: Delivery) -> None:
-        if self._stopping:
+        if self.slots.closed:
             self._settle(delivery, Interrupted())
         else:
             await self._work(delivery, _this_task())
@@ -214,26 +142,26 @@ class Dispatcher:
             self._settle(delivery, Interrupted())
             raise
         finally:
-            self._running.discard(delivery)
-        if self._pace:
-            self._pace.ran(delivery.run_ms)
+            self.slots.running.discard(delivery)
+        if self.slots.pace:
+            self.slots.pace.ran(delivery.run_ms)
         if delivery.leftover is not None:
             self._watch(delivery)
         self._settle(delivery, outcome)
 
     def _begin(self, delivery: Delivery) -> None:
-        self._running.add(delivery)
+        self.slots.running.add(delivery)
         self._jobs_wait = False
         self._tally.started += 1
-        if self._tally.started == self._max_jobs:
+        if self._tally.started == self.slots.max_jobs:
             self.stop()
             self._full()
 
     def _watch(self, delivery: Delivery) -> None:
         """An abandoned thread keeps its slot until it has come back."""
         if delivery.abandoned and delivery.leftover is not None:
-            self._abandoned += 1
-            delivery.leftover.add_done_callback(self._returned)
+            self.slots.abandoned.add(delivery)
+            delivery.leftover.add_done_callback(lambda _: self._returned(delivery))
 
     def _suspended(self, delivery: Delivery) -> None:
         """A job waits: its timeout counts, and those behind it get runners of their own."""
@@ -242,8 +170,9 @@ class Dispatcher:
         if self.waiting.jobs:
             self._start_runners()
 
-    def _returned(self, _: object) -> None:
-        self._abandoned -= 1
+    def _returned(self, delivery: Delivery) -> None:
+        self.slots.abandoned.discard(delivery)
+        self._log.info("thread_returned", **names(delivery), after_ms=delivery.told_for_ms())
         self._start_runners()
         self.room.set()
 
@@ -284,8 +213,18 @@ class Dispatcher:
 
     def cancel(self, delivery: Delivery) -> None:
         """Somebody cancelled the job: ends its run, or settles it if it has not begun."""
-        if not end(delivery, Cancelled()) and self.waiting.remove(delivery):
+        if delivery.task is not None:
+            if delivery.verdict is None:
+                end(delivery, Cancelled())
+                later = asyncio.get_running_loop().call_later
+                later(IGNORES_AFTER_MS / 1000, self._ignores, delivery)
+        elif self.waiting.remove(delivery):
             self._settle(delivery, Cancelled())
+
+    def _ignores(self, delivery: Delivery) -> None:
+        if delivery in self.slots.running:
+            what = "it runs on though it was told to end, and keeps its slot until it returns"
+            self._log.warning("cancel_ignored", **names(delivery), what=what)
 
     def give_back(self, deliveries: Iterable[Delivery]) -> int:
         """Releases those that have still not started; says how many."""
@@ -296,19 +235,19 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Starts nothing more; what waits, and what still arrives, is released."""
-        self._stopping = True
+        self.slots.closed = True
         for delivery in self.waiting.take_all():
             self._settle(delivery, Interrupted())
 
     def interrupt(self) -> None:
         """Ends what still runs; it is released, and nothing is charged."""
-        for delivery in self.running():
+        for delivery in list(self.slots.running):
             end(delivery, Interrupted())
 
     async def idle(self) -> None:
         """Returns when no runner is left; abandoned threads are not waited for."""
-        while self._runners or self._apart:
-            await asyncio.wait([*self._runners, *self._apart])
+        while self.slots.runners or self.slots.apart:
+            await asyncio.wait([*self.slots.runners, *self.slots.apart])
 
 
 def _this_task() -> asyncio.Task[Any]:

@@ -44,7 +44,7 @@ class Drain:
         """Returns when nothing is left that this worker could do."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            if self._dispatcher.busy or any(s.held_count for s in self._subscriptions):
+            if self._dispatcher.slots.busy or any(s.held_count for s in self._subscriptions):
                 continue
             try:
                 result = await self._look()

@@ -67,7 +67,7 @@ class Fetcher:
     async def run(self) -> None:
         while not self._stopping:
             readable = [s for s in self._subscriptions if s.readable]
-            wanted = self._dispatcher.wanted(monotonic())
+            wanted = self._dispatcher.slots.wanted(monotonic())
             if not readable or not wanted:
                 await self._room()
                 continue

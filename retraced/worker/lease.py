@@ -129,7 +129,7 @@ class Lease:
                 subscription.keys,
                 self._author,
                 [delivery.held for delivery in batch],
-                page=self._dispatcher.most_held + 100,
+                page=self._dispatcher.slots.most_held + 100,
                 beat=self._beat(),
                 visibility_ms=subscription.visibility_ms,
             )

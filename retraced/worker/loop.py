@@ -22,8 +22,9 @@ from retraced.worker.fetch import Fetcher
 from retraced.worker.heal import Healer
 from retraced.worker.lease import Lease
 from retraced.worker.patience import Patience
-from retraced.worker.running import told
+from retraced.worker.running import ignoring, told
 from retraced.worker.settle import Settler
+from retraced.worker.slots import Slots
 from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally
 
@@ -78,38 +79,18 @@ class Worker:
         self._stop = asyncio.Event()
         self._asked = asyncio.Event()
         self._now = asyncio.Event()
-        self.dispatcher = Dispatcher(
-            executor,
-            concurrency=options.concurrency,
-            prefetch=options.prefetch,
-            adaptive=options.adaptive,
-            suspects=options.suspects,
-            log=log,
-            tally=self.tally,
-            max_jobs=options.max_jobs,
-            full=self._stop.set,
-        )
         self._reading, self._settling, self.asking = (connector.lazy() for _ in range(3))
+        self.slots = _slots(options, self.tally, isolates=executor.isolates)
+        self.dispatcher = Dispatcher(
+            executor, self.slots, log=log, tally=self.tally, full=self._stop.set
+        )
+        self._settlers = [self._settler(subscription) for subscription in subscriptions]
         self.healer = Healer(
             self.asking, start=options.start, visibility_ms=options.visibility_ms, log=log
         )
-        self.fetcher = Fetcher(
-            subscriptions,
-            self.dispatcher,
-            reading=self._reading,
-            asking=self.asking,
-            consumer=options.consumer,
-            healer=self.healer,
-            log=log,
-        )
-        self._settlers = [self._settler(subscription) for subscription in subscriptions]
+        self.fetcher = self._fetcher()
         self._lease = Lease(
-            subscriptions,
-            self.dispatcher,
-            connector,
-            author=self.author,
-            beat=self.beat,
-            log=log,
+            subscriptions, self.dispatcher, connector, author=self.author, beat=self.beat, log=log
         )
 
     def stop(self) -> None:
@@ -147,13 +128,26 @@ class Worker:
 
     def beat(self) -> Beat:
         """What the heartbeat says of this worker now."""
+        running = list(self.slots.running)
         return Beat(
             {
                 **self.options.facts,
                 "concurrency": self.options.concurrency,
                 "silent_ms": self._lease.silent_ms,
-                **told(self.dispatcher.running()),
+                **told(running),
+                **ignoring(running, list(self.slots.abandoned)),
             }
+        )
+
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(
+            self.subscriptions,
+            self.dispatcher,
+            reading=self._reading,
+            asking=self.asking,
+            consumer=self.options.consumer,
+            healer=self.healer,
+            log=self.log,
         )
 
     def _settler(self, subscription: Subscription) -> Settler:
@@ -161,7 +155,7 @@ class Worker:
             subscription,
             self._settling,
             author=self.author,
-            page=self.dispatcher.most_held + 100,
+            page=self.slots.most_held + 100,
             log=self.log,
             tally=self.tally,
             settled=self.dispatcher.settled,
@@ -235,7 +229,7 @@ class Worker:
 
     async def _end(self) -> None:
         """No new jobs at once; the grace time for running ones; the rest is released."""
-        running = len(self.dispatcher.running())
+        running = len(self.slots.running)
         what = f"they have {format_ms(self.options.grace_ms)}; a second signal gives them back"
         self.log.info("stopping", running=running, what=what if running else None)
         self.dispatcher.stop()
@@ -245,11 +239,11 @@ class Worker:
             await _first(idle, self._asked)  # --max-jobs alone sets no limit to the last ones
         await _first(idle, self._now, timeout_s=self.options.grace_ms / 1000)
         if not idle.done():
-            self.log.warning("grace_over", running=len(self.dispatcher.running()))
+            self.log.warning("grace_over", running=len(self.slots.running))
             self.dispatcher.interrupt()
             await asyncio.wait([idle], timeout=LAST_RUNS_S)
         if not idle.done():
-            left = ", ".join(each.job_name for each in self.dispatcher.running())
+            left = ", ".join(each.job_name for each in self.slots.running)
             what = "their handlers ignore cancellation; other workers take them over"
             self.log.error("left_running", jobs=left, what=what)
             idle.cancel()
@@ -274,6 +268,18 @@ class Worker:
             except StoreError as error:
                 self.log.debug("leave_failed", stream=subscription.stream, error=error)
         self.log.info("stopped", done=self.tally.done, dead=self.tally.dead)
+
+
+def _slots(options: WorkerOptions, tally: Tally, *, isolates: bool) -> Slots:
+    return Slots(
+        concurrency=options.concurrency,
+        prefetch=options.prefetch,
+        adaptive=options.adaptive,
+        suspects=options.suspects,
+        isolates=isolates,
+        max_jobs=options.max_jobs,
+        tally=tally,
+    )
 
 
 async def _first(

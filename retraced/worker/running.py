@@ -7,9 +7,11 @@ from time import monotonic
 
 import orjson
 
+from retraced.outcome import Cancelled, TimedOut
 from retraced.worker.delivery import Delivery
 
 MOST_RUNNING_SHOWN = 200
+IGNORES_AFTER_MS = 1000
 _LONGEST_TYPE = 60
 
 
@@ -34,3 +36,27 @@ def told(running: Sequence[Delivery]) -> dict[str, str]:
         "running": orjson.dumps([each.job_name for _, each in shown]).decode(),
         "runs": orjson.dumps(runs).decode(),
     }
+
+
+def ignoring(running: Sequence[Delivery], abandoned: Sequence[Delivery]) -> dict[str, str]:
+    """`ignoring`: of jobs that were told to end and run on, by id: [why they were told (cancelled,
+    timed out, lost, stopping), how long ago in ms, type, stream]. JSON, of at most 200 jobs.
+    """
+    late = [each for each in running if each.told_for_ms() >= IGNORES_AFTER_MS]
+    shown = {each.job_name: _told(each) for each in [*late, *abandoned][:MOST_RUNNING_SHOWN]}
+    return {"ignoring": orjson.dumps(shown).decode()}
+
+
+def _told(delivery: Delivery) -> list[str | int]:
+    type_ = delivery.entry.type[:_LONGEST_TYPE]
+    return [_why(delivery), delivery.told_for_ms(), type_, delivery.subscription.stream]
+
+
+def _why(delivery: Delivery) -> str:
+    match delivery.verdict:
+        case Cancelled():
+            return "cancelled"
+        case TimedOut():
+            return "timed out"
+        case _:
+            return "lost" if delivery.lost else "stopping"

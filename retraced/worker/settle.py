@@ -210,9 +210,7 @@ class Settler:
 
     def _drops(self, batch: list[Job]) -> Call[list[Answer]]:
         dropped = [
-            writes.Dropped(d.held, str(s.detail.get("by", "")))
-            for d, s in batch
-            if isinstance(s, Drop)
+            writes.Dropped(d.held, detail=_detail(d, s)) for d, s in batch if isinstance(s, Drop)
         ]
         return writes.drop(self.subscription.keys, self._author, dropped, page=self._page)
 
@@ -251,7 +249,7 @@ def _move(delivery: Delivery, settlement: Delay) -> writes.Move:
     )
 
 
-def _detail(delivery: Delivery, settlement: Delay | Bury | Release) -> dict[str, Any]:
+def _detail(delivery: Delivery, settlement: Delay | Bury | Release | Drop) -> dict[str, Any]:
     if not delivery.started:
         return settlement.detail
     return {**settlement.detail, "wait_ms": delivery.wait_ms(), "run_ms": delivery.run_ms}

@@ -10,6 +10,7 @@ from retraced.outcome import Bury, Complete, Delay, Drop, Release, Settlement
 from retraced.worker.delivery import Delivery
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
+_IGNORED = "its thread runs on and keeps its slot; a handler can look at job.cancelled"
 _REMEDIES = {
     "unhandled": "no worker here has a handler for its type; it waits for one that has",
     "unstarted": "no child process could be started for it; it is tried again",
@@ -72,10 +73,12 @@ def log_settlement(log: Log, delivery: Delivery, settlement: Settlement) -> None
                 at=_place(settlement),
                 what=_how_to_see(delivery),
             )
-        case Release() | Drop():
-            log.info(
-                "released" if isinstance(settlement, Release) else "cancelled", **names(delivery)
-            )
+        case Release():
+            log.info("released", **names(delivery))
+        case Drop():
+            ignored = bool(settlement.detail.get("abandoned"))
+            write = log.warning if ignored else log.info
+            write("cancelled", **names(delivery), what=_IGNORED if ignored else None)
 
 
 def _without_payload(settlement: Bury) -> str:

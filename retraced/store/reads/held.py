@@ -20,6 +20,7 @@ class Activity(StrEnum):
     """What the owner of a held job said of it in its last heartbeat."""
 
     RUNNING = "running"
+    IGNORING = "cancel ignored"
     PREFETCHED = "prefetched"
     UNKNOWN = "not told"
     SILENT = "worker is gone"
@@ -119,6 +120,8 @@ def _activity(job: bytes, owner: WorkerState) -> Activity:
         return Activity.SILENT
     if owner.running is None:
         return Activity.UNKNOWN
+    if owner.ignoring.get(job) == "cancelled":
+        return Activity.IGNORING
     return Activity.RUNNING if job in owner.running else Activity.PREFETCHED
 
 

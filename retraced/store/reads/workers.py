@@ -29,6 +29,20 @@ class WorkerState:
         """Ids of the jobs whose handler was running at the last heartbeat; None if not told."""
         return running_jobs(self.facts.get("running"))
 
+    @property
+    def ignoring(self) -> dict[bytes, str]:
+        """Of jobs that were told to end and ran on at the last heartbeat: why they were told
+        (cancelled, timed out, lost, stopping). A plain function's job is settled by then, and its
+        thread keeps a slot.
+        """
+        try:
+            told = orjson.loads(self.facts.get("ignoring", "{}"))
+        except orjson.JSONDecodeError:
+            return {}
+        if not isinstance(told, dict):
+            return {}
+        return {job.encode(): str(why[0]) for job, why in told.items() if why}
+
 
 async def workers_of(link: Link, keys: Keys, *, limit: int = 1000) -> list[WorkerState]:
     """The workers of a group, alive or not yet cleared away, oldest name first."""

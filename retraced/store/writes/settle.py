@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from retraced.keys import Keys
@@ -39,10 +40,11 @@ class Done(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A delivery to settle as cancelled."""
+    """A delivery to settle as cancelled; `detail` is for its story."""
 
     held: Held
-    by: str
+    by: str = ""
+    detail: Mapping[str, Any] = MappingProxyType({})
 
 
 class Move(NamedTuple):
@@ -121,7 +123,7 @@ def drop(
 ) -> Call[list[Answer]]:
     """Held to cancelled."""
     held = [each.held for each in dropped]
-    items = [[story(by=each.by or None)] for each in dropped]
+    items = [[story(**{"by": each.by or None, **each.detail})] for each in dropped]
     return _settling("drop", keys, author, held=held, items=items, before=fence(held, page))
 
 
