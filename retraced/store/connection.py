@@ -152,6 +152,14 @@ class Link:
             reply = await self.call(*call.by_source())
         return call.parse(reply)
 
+    async def run_all(self, calls: Sequence[Call[T]]) -> list[T | StoreError]:
+        """The answers of scripts that are sent in one pipeline; an error in place of a failed one.
+
+        Raises `Unavailable` when the connection fails; any of the calls may have had effect.
+        """
+        replies = await self.calls([call.by_sha() for call in calls])
+        return [await self._parsed(call, reply) for call, reply in zip(calls, replies, strict=True)]
+
     async def connect(self) -> int:
         """Connects if need be; gives the connection's id, for CLIENT UNBLOCK."""
         async with self._turn:
@@ -172,6 +180,11 @@ class Link:
             raise
         self._connection = connection
         return connection
+
+    async def _parsed(self, call: Call[T], reply: Any) -> T | StoreError:
+        if not isinstance(reply, StoreError):
+            return call.parse(reply)
+        return await self.run(call) if missing_script(reply) else reply
 
     async def _reply(self, connection: AsyncConnection) -> Any:
         try:

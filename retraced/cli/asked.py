@@ -1,0 +1,150 @@
+"""What a command that acts on many jobs was asked: which ones, how fast, and whether for good."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import click
+
+from retraced.errors import UsageError
+from retraced.filter import JOB_ID, Filter
+
+_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)/([smh])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_SECRET = re.compile(r"(://[^/@\s]*:)[^@\s]*(@)")
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """The words for an act: `requeue`, `requeued`, and what it is done to: `dead letter`."""
+
+    do: str
+    done: str
+    noun: str = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which jobs, by whom, and how. Either `ids`, or a filter, or all (`every`).
+
+    `again` is the command line, to be run again when it was interrupted.
+    """
+
+    by: str
+    ids: tuple[bytes, ...]
+    filter: Filter
+    every: bool
+    dry_run: bool
+    yes: bool
+    rate_per_s: float | None
+    limit: int | None
+    again: str
+
+    @property
+    def agreed(self) -> bool:
+        """Whether it may be done: jobs that are named need no further yes."""
+        return (self.yes or bool(self.ids)) and not self.dry_run
+
+
+class Rate(click.ParamType[float]):
+    """Jobs in a time, such as 50/s, 3000/m or 100/h; as jobs a second."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        match = _RATE.fullmatch(str(value))
+        if match is None or float(match[1]) == 0:
+            self.fail(f"{value!r} isn't a rate; write 50/s, 3000/m or 100/h", param, ctx)
+        return float(match[1]) / _SECONDS[match[2]]
+
+
+def bulk_options(verb: Verb) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds `[ID|FILTER]...` and the options of bulk work to a command, as its one `asked`.
+
+    Stands under the other arguments of the command, so that the words come last.
+    """
+
+    def decorate(work: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(work)
+        def command(*args: Any, **given: Any) -> Any:
+            options = {name: given.pop(name) for name in _OPTIONS}
+            return work(*args, asked=_asked(verb, **options), **given)
+
+        decorated: Callable[..., Any] = command
+        for option in reversed(_options(verb)):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def split_words(words: Sequence[str]) -> tuple[list[bytes], Filter]:
+    """The ids among the words of a command line, and the FILTER made of the others."""
+    from retraced.cli.lookup import job_id
+
+    ids = [job_id(word) for word in words if JOB_ID.fullmatch(word)]
+    return ids, Filter.parse([word for word in words if not JOB_ID.fullmatch(word)])
+
+
+_OPTIONS = ("words", "every", "dry_run", "rate", "yes", "limit")
+
+
+def _options(verb: Verb) -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    return [
+        click.argument("words", metavar="[ID|FILTER]...", nargs=-1),
+        click.option("--all", "every", is_flag=True, help=f"All {verb.noun}s that there are now."),
+        click.option("--dry-run", is_flag=True, help="Only count, and show some."),
+        click.option("--rate", type=Rate(), metavar="N/s", help="Not faster than this: 50/s."),
+        click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many."),
+        click.option("--yes", is_flag=True, help="Agree; a FILTER and --all want it."),
+    ]
+
+
+def _asked(
+    verb: Verb,
+    *,
+    words: Sequence[str],
+    every: bool,
+    dry_run: bool,
+    rate: float | None,
+    yes: bool,
+    limit: int | None,
+) -> Asked:
+    from retraced.cli.lookup import person
+
+    ids, wanted = split_words(words)
+    if ids and (wanted or every):
+        raise UsageError(
+            f"name the {verb.noun}s to {verb.do}, or describe them by FILTER or --all; not both"
+        )
+    if not (ids or wanted or every):
+        raise UsageError(
+            f"which {verb.noun}s? Name their ids, or describe them by a FILTER such as type=mail "
+            "or error:refused, or say --all; --dry-run only counts"
+        )
+    return Asked(
+        by=person(),
+        ids=tuple(dict.fromkeys(ids)),
+        filter=wanted,
+        every=every,
+        dry_run=dry_run,
+        yes=yes,
+        rate_per_s=rate,
+        limit=limit,
+        again=_command_line(),
+    )
+
+
+def _command_line() -> str:
+    """This run's command, without a password."""
+    return _SECRET.sub(r"\1***\2", shlex.join(("retraced", *sys.argv[1:])))

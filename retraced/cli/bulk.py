@@ -1,0 +1,180 @@
+"""Acting on many jobs: counted first, agreed to, paced, interruptible, and told in a summary.
+
+A command gives pages of candidates and the act for a few of them; everything else is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import click
+
+from retraced.cli.asked import Asked, Verb, bulk_options, split_words
+from retraced.cli.outcome import SHOWN, Outcome, Result, form_of, report, stream, summary, would
+from retraced.cli.output import Format
+from retraced.cli.progress import Progress
+from retraced.cli.session import Session
+from retraced.errors import Refused, ScriptFailed, StoreError, WrongType
+from retraced.store.writes import Ruling, Verdict
+
+if TYPE_CHECKING:
+    from retraced.store.connection import Link
+    from retraced.store.scripts import Call
+
+__all__ = [
+    "Asked",
+    "Outcome",
+    "Result",
+    "Verb",
+    "act_on",
+    "bulk_options",
+    "report",
+    "rule",
+    "split_words",
+]
+
+_AT_ONCE = 10  # script calls in one pipeline: the server serves nobody else meanwhile
+_PIECES_A_SECOND = 5
+
+
+class Candidate(Protocol):
+    """What pages are made of: anything that knows its job's id."""
+
+    @property
+    def job(self) -> bytes: ...
+
+
+C = TypeVar("C", bound=Candidate)
+
+
+async def act_on(
+    pages: AsyncIterator[Sequence[C]],
+    act: Callable[[Sequence[C]], Awaitable[Sequence[Result]]],
+    *,
+    session: Session,
+    asked: Asked,
+    verb: Verb,
+    total: int | None = None,
+) -> Outcome:
+    """Acts on what the pages hold, a few at a time; `report` tells the outcome afterwards.
+
+    `pages` hold what matches the filter already, and may be empty. `total`: how many there are to
+    look through. Without agreement nothing is done: a dry run counts, else Refused has the count.
+    """
+    if not asked.agreed:
+        return await _count(pages, asked=asked, verb=verb, total=total)
+    known = None if asked.filter or asked.ids else _limited(total, asked)
+    progress = Progress(verb.done, total=known, quiet=bool(asked.ids) or _on_terminal(session))
+    pace, outcome = _Pace(asked.rate_per_s), Outcome(of=total)
+    try:
+        async for page in pages:
+            await _act_on_page(page, act, outcome, session=session, asked=asked, verb=verb,
+                               pace=pace, progress=progress)  # fmt: skip
+            if asked.limit is not None and outcome.jobs >= asked.limit:
+                break
+    except (asyncio.CancelledError, StoreError):
+        progress.close()
+        click.echo(_stopped(outcome, asked=asked, verb=verb), err=True)
+        raise
+    progress.close()
+    return outcome
+
+
+async def rule(link: Link, calls: Sequence[tuple[bytes, Call[Verdict]]]) -> list[Result]:
+    """Runs one script for each job, in one pipeline. One that fails is refused, with its error."""
+    answers = await link.run_all([call for _, call in calls])
+    results: list[Result] = []
+    for (job, _), answer in zip(calls, answers, strict=True):
+        if isinstance(answer, Verdict):
+            results.append(Result(job, answer.ruling, answer.reason))
+        elif isinstance(answer, WrongType | ScriptFailed):
+            results.append(Result(job, Ruling.REFUSED, str(answer)))
+        else:
+            raise answer
+    return results
+
+
+async def _act_on_page(
+    page: Sequence[C],
+    act: Callable[[Sequence[C]], Awaitable[Sequence[Result]]],
+    outcome: Outcome,
+    *,
+    session: Session,
+    asked: Asked,
+    verb: Verb,
+    pace: _Pace,
+    progress: Progress,
+) -> None:
+    left = len(page) if asked.limit is None else asked.limit - outcome.jobs
+    size = pace.piece
+    for start in range(0, min(len(page), left), size):
+        piece = page[start : min(start + size, left)]
+        await pace.turn(len(piece))
+        results = await act(piece)
+        outcome.take(len(piece), results, keep=bool(asked.ids))
+        stream(session, results, verb)
+        progress.add(len(piece))
+
+
+class _Pace:
+    """Keeps to a rate. Each piece pays for itself: time lost in a stall isn't made up for."""
+
+    def __init__(self, rate_per_s: float | None) -> None:
+        self._rate = rate_per_s
+        self._next_s = 0.0
+
+    @property
+    def piece(self) -> int:
+        """How many at once: less than the pipeline where that would be a burst."""
+        if self._rate is None:
+            return _AT_ONCE
+        return min(max(math.floor(self._rate / _PIECES_A_SECOND), 1), _AT_ONCE)
+
+    async def turn(self, count: int) -> None:
+        """Waits until so many more may be acted on."""
+        if self._rate is None:
+            return
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(self._next_s - loop.time(), 0))
+        self._next_s = loop.time() + count / self._rate
+
+
+async def _count(
+    pages: AsyncIterator[Sequence[C]], *, asked: Asked, verb: Verb, total: int | None
+) -> Outcome:
+    """Counts what would be acted on. Raises Refused unless only that was asked for."""
+    outcome, count = Outcome(of=total), 0
+    async for page in pages:
+        outcome.examples += [each.job for each in page[: SHOWN - len(outcome.examples)]]
+        count += len(page)
+        if asked.limit is not None and count >= asked.limit:
+            break
+        if total is not None and asked.every and not asked.filter and count:
+            count = total
+            break
+    outcome.would = count if asked.limit is None else min(count, asked.limit)
+    outcome.examples = outcome.examples[: outcome.would]
+    if not asked.dry_run and outcome.would:
+        raise Refused(f"{would(outcome, verb)}; say --yes, or --dry-run to only count")
+    return outcome
+
+
+def _stopped(outcome: Outcome, *, asked: Asked, verb: Verb) -> str:
+    return (
+        f"stopped: {summary(outcome, verb)}, and perhaps a few whose answer was lost. "
+        f"The rest: {asked.again}"
+    )
+
+
+def _limited(total: int | None, asked: Asked) -> int | None:
+    if total is None or asked.limit is None:
+        return total
+    return min(total, asked.limit)
+
+
+def _on_terminal(session: Session) -> bool:
+    return form_of(session) in (Format.JSONL, Format.ID) and sys.stdout.isatty()
