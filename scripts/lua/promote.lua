@@ -6,41 +6,10 @@
 --   version of the facts, whether another worker is hungry (1 or 0), the first key that should be a
 --   record and isn't ('' if none): its job stays where it is
 -- EMITS promoted vanished
--- USES group plan record story copy tick
+-- USES group plan record story copy promotion tick
 local HUNGER_MS = 2500
 local MOST_SKIPPED = 50
 local skipped, skips, wrong_key = {}, 0, ''
-
--- The body that a record keeps, as fields of an entry; nil if there is none.
-local function kept_body(record)
-  if record.fields == 0 then return nil end
-  local long = record.fields > BY_REFERENCE
-  local body = {fields = {}, bytes = 0, in_record = long, long = long}
-  if long then return body end
-  local flat, fields = redis.call('HGETALL', record.key), body.fields
-  for i = 1, #flat, 2 do
-    if string.sub(flat[i], 1, 2) == 'f:' then
-      local name = string.sub(flat[i], 3)
-      if string.byte(name) == 64 then name = '@' .. name end
-      fields[#fields + 1], fields[#fields + 2] = name, flat[i + 1]
-      body.bytes = body.bytes + #name + #flat[i + 1]
-    end
-  end
-  return body
-end
-
-local function will_promote(job, due, record, body, now)
-  local found = redis.call(
-    'HMGET', record.key, 'attempt', 'deliveries', 'lost', 'crashes', 'begun'
-  )
-  local counts = {
-    attempt = found[1] or '0', deliveries = found[2] or '0',
-    lost = found[3] or '0', crashes = found[4] or '0',
-  }
-  set(record, 'state', 'queued')
-  tell('promoted', job, '"due":' .. due, record, now)
-  will_copy(READY, ready_fields(job, counts, due, found[5] == '1'), body, record)
-end
 
 local function skip(member, key)
   skipped[member], skips = true, skips + 1
@@ -55,11 +24,6 @@ local function next_due()
     if not skipped[rows[i]] then return tonumber(rows[i + 1]) end
   end
   return -1
-end
-
--- Whether it is elsewhere by now: an earlier call failed before its last write.
-local function has_moved(record)
-  return record and record.state and record.state ~= 'delayed'
 end
 
 -- Plans the promotion of due jobs. Answers where they stood.
@@ -79,7 +43,8 @@ local function will_promote_due(now)
     if not record then
       skip(due[i], record_key(job))
     elseif body then
-      will_promote(job, text(tonumber(due[i + 1])), record, body, now)
+      local at = text(tonumber(due[i + 1]))
+      will_promote(job, at, '"due":' .. at, record, body, now)
     elseif not has_moved(record) then
       tell('vanished', job, '', record.exists and record, now)
       if record.exists then will_end(record, job, 'vanished', now) end

@@ -6,11 +6,13 @@
 -- RETURNS for each OK, STALE, GONE, CANCELLED or LATER
 -- EMITS released cancelled vanished
 -- USES group plan fence record story ids deletion copy batch
+local retains -- then every job that waits in `ready` has a record, for replay to see it
+
 local function will_release(item, now)
   local at, record, body = item.at, item.record, item.body
   local counts, begun = read_counts(at), ARGV[at + 4] == '1'
   -- One that never began leaves no record, unless it is too long to travel without.
-  local recorded = (record.exists or begun or body.long) and record
+  local recorded = (record.exists or begun or body.long or retains) and record
   if recorded then
     set(record, 'state', 'queued', 'begun', ARGV[at + 4])
     set_counts(record, counts)
@@ -24,6 +26,7 @@ if wrong then return wrong end
 local items, failed = read_batch(10, 10)
 if failed then return failed end
 local now = now_ms()
+retains = redis.call('HEXISTS', SETTINGS, 'retain') == 1
 read_bodies(items, tonumber(ARGV[9]))
 for _, item in ipairs(items) do
   if item.answer == 'OK' then will_release(item, now) end

@@ -42,6 +42,10 @@ class Board:
     def join(self, **options: Any) -> writes.Joined:
         return self.run(writes.join(self.keys, **options))
 
+    def retain(self, spec: str) -> None:
+        """Lets the stream keep settled entries from now on."""
+        self.raw.hset(self.keys.settings, mapping={"retain": spec, "retain_at": self.now()})
+
     def now(self) -> int:
         seconds, micro = self.raw.time()
         return int(seconds) * 1000 + int(micro) // 1000

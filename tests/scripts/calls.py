@@ -114,6 +114,24 @@ def requeue(board: Board) -> Prepared:
     return Prepared(writes.requeue(board.keys, job, by="ada"), job, ("ready",))
 
 
+def requeue_edited(board: Board) -> Prepared:
+    job = board.dead()
+    changes = {b"payload": b"{}", b"type": None, b"new": b"1"}
+    return Prepared(writes.requeue(board.keys, job, by="ada", changes=changes), job, ("ready",))
+
+
+def run_now(board: Board) -> Prepared:
+    job = board.delayed()
+    return Prepared(writes.run_now(board.keys, job, by="ada"), job, ("ready",))
+
+
+def replay(board: Board) -> Prepared:
+    board.retain("all")
+    held = board.held()
+    board.run(board.complete(held))
+    return Prepared(writes.replay(board.keys, held.job, by="ada"), held.job, ("ready",))
+
+
 def purge(board: Board) -> Prepared:
     return Prepared(writes.purge(board.keys, board.dead(), by="ada"))
 
@@ -167,9 +185,12 @@ SETTLING: Mapping[str, Prepare] = {
     )
 }  # fmt: skip
 MOVING: Mapping[str, Prepare] = {
-    **SETTLING,
-    **{made.__name__: made for made in (promote, reclaim, reclaim_to_bury, requeue)},
-}
+    made.__name__: made
+    for made in (
+        *SETTLING.values(), promote, reclaim, reclaim_to_bury, requeue, requeue_edited, run_now,
+        replay,
+    )
+}  # fmt: skip
 OPERATING: Mapping[str, Prepare] = {
     made.__name__: made
     for made in (

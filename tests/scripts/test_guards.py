@@ -91,12 +91,13 @@ def test_a_user_without_a_right_loses_no_job(
         board = Board(client, f"{stream}-{command}")
         board.join()
         prepared = calls.ALL[name](board)
+        alive = board.places(prepared.job)
         ask(client, "ACL", "SETUSER", user, "-@all", "+@all", f"-{command}")
         try:
             board.run(prepared.call, limited)
         except redis.ResponseError as error:
             assert "perm" in str(error).lower() or "can't run" in str(error).lower()
-            assert board.places(prepared.job) or not prepared.then, command
+            assert board.places(prepared.job) or not (alive and prepared.then), command
             if "reclaim" in name:
                 board.ticking()
             board.run(prepared.call)
@@ -119,6 +120,23 @@ def test_a_promotion_without_a_right_leaves_one_copy(
                 board.run(board.promote(), limited)
         board.run(board.promote())
         assert board.places(job) == ["ready"], command
+        assert len(board.ready()) == 1, command
+
+
+@pytest.mark.parametrize("name", ["requeue", "requeue_edited", "run_now", "replay"])
+def test_a_person_without_a_right_makes_no_second_copy(
+    client: redis.Redis, limited: redis.Redis, stream: str, name: str
+) -> None:
+    user = ask(limited, "ACL", "WHOAMI")
+    for command in WRITES:
+        board = Board(client, f"{stream}-{command}")
+        board.join()
+        prepared = calls.ALL[name](board)
+        ask(client, "ACL", "SETUSER", user, "-@all", "+@all", f"-{command}")
+        for _ in range(2):
+            with suppress(redis.ResponseError):
+                board.run(prepared.call, limited)
+        board.run(prepared.call)
         assert len(board.ready()) == 1, command
 
 

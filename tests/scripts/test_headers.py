@@ -57,7 +57,7 @@ def test_a_header_lists_exactly_the_events_of_its_script(name: str) -> None:
 
 def _told(source: str, name: str) -> set[str]:
     """Event names where they are told; delay's come from its caller and stand in its table."""
-    direct = re.findall(r"(?:tell|fragments|will_announce)\(\s*'(\w+)'", source)
+    direct = re.findall(r"(?:tell|fragments|will_announce|will_put_back)\(\s*'(\w+)'", source)
     closed = re.findall(r"will_close\(item, '(\w+)'", source)
     if "will_finish" not in scripts.without_comments(text(name)):
         closed = []

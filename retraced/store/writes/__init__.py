@@ -22,7 +22,15 @@ from retraced.store.writes.group import (
 )
 from retraced.store.writes.held import Answer, Author, Beat, Held, Source
 from retraced.store.writes.lease import Promotion, Reclaimed, Taken, promote, reclaim, renew
-from retraced.store.writes.operate import Ruling, Verdict, cancel, purge, requeue
+from retraced.store.writes.operate import (
+    Ruling,
+    Verdict,
+    cancel,
+    purge,
+    replay,
+    requeue,
+    run_now,
+)
 from retraced.store.writes.settle import (
     Burial,
     Done,
@@ -76,8 +84,10 @@ __all__ = [
     "reclaim",
     "release",
     "renew",
+    "replay",
     "requeue",
     "resume",
+    "run_now",
     "set_facts",
     "sweep",
 ]

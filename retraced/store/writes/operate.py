@@ -1,13 +1,16 @@
-"""What people do to single jobs: cancel, requeue, purge."""
+"""What people do to single jobs: cancel, run now, requeue, purge, replay."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from retraced.keys import Keys
 from retraced.store.scripts import Argument, Call, script
 from retraced.store.writes.held import group_keys, record_keys, story
+
+MOST_NAMED = 20  # changed fields that an event names
 
 
 class Ruling(StrEnum):
@@ -30,18 +33,54 @@ def cancel(keys: Keys, job: bytes, *, by: str) -> Call[Verdict]:
     return _operate("cancel", keys, job, by)
 
 
-def requeue(keys: Keys, job: bytes, *, by: str, keep_schedule: bool = False) -> Call[Verdict]:
-    """Dead to queued with a fresh budget; its delay, run_at and expires count only if kept."""
-    return _operate("requeue", keys, job, by, int(keep_schedule))
+def run_now(keys: Keys, job: bytes, *, by: str) -> Call[Verdict]:
+    """Puts a delayed job into the queue at once; REFUSED when it isn't delayed."""
+    return _operate("run_now", keys, job, by)
 
 
-def purge(keys: Keys, job: bytes, *, by: str) -> Call[Verdict]:
-    """Removes a dead letter for good."""
-    return _operate("purge", keys, job, by)
+def requeue(
+    keys: Keys,
+    job: bytes,
+    *,
+    by: str,
+    keep_schedule: bool = False,
+    changes: Mapping[bytes, bytes | None] | None = None,
+    entry: bytes = b"",
+) -> Call[Verdict]:
+    """Dead to queued with a fresh budget; its delay, run_at and expires count only if kept.
+
+    `changes` are fields of the job that get a new value, or are removed (None); a schedule in them
+    counts. `entry` is the dead letter's id in `P:dlq` if the caller knows it: then one whose record
+    was lost is found at once.
+    """
+    changed = changes or {}
+    edited = [name.decode(errors="replace") for name in changed][:MOST_NAMED]
+    args: list[Argument] = [int(keep_schedule), entry]
+    for name, value in changed.items():
+        args += (name, "-" if value is None else "=", value or b"")
+    return _operate("requeue", keys, job, by, *args, edited=edited or None)
 
 
-def _operate(name: str, keys: Keys, job: bytes, by: str, *more: Argument) -> Call[Verdict]:
-    args: list[Argument] = [keys.group, b"", b"", job, story(by=by or None), *more]
+def purge(keys: Keys, job: bytes, *, by: str, entry: bytes = b"") -> Call[Verdict]:
+    """Removes a dead letter for good; `entry` as for `requeue`.
+
+    With `entry`, a letter goes also when its job isn't dead any more: it was left behind.
+    """
+    return _operate("purge", keys, job, by, entry)
+
+
+def replay(keys: Keys, job: bytes, *, by: str) -> Call[Verdict]:
+    """Runs a retained entry once more that this group has settled: fresh budget, no schedule.
+
+    REFUSED while the job is alive or dead in this group, MISSING when the entry is gone.
+    """
+    return _operate("replay", keys, job, by)
+
+
+def _operate(
+    name: str, keys: Keys, job: bytes, by: str, *more: Argument, **told: Any
+) -> Call[Verdict]:
+    args: list[Argument] = [keys.group, b"", b"", job, story(by=by or None, **told), *more]
     own = group_keys(keys) + record_keys(keys, [job])
     return Call(script(name), own, args, verdict)
 

@@ -25,7 +25,8 @@ local function read_body(key, entry)
   return body
 end
 
--- Puts the fields into the record, unless they are there.
+-- Puts the fields into the record, unless they are there. Their count is at least 1, also of a job
+-- without any: 0 says that the record keeps no body.
 local function keep_body(record, body)
   if body.in_record then return end
   local fields, kept = body.fields, record.body
@@ -34,7 +35,7 @@ local function keep_body(record, body)
     if string.byte(name) == 64 then name = string.sub(name, 2) end
     kept[i], kept[i + 1] = 'f:' .. name, fields[i + 1]
   end
-  kept[#kept + 1], kept[#kept + 2] = 'fields', #fields / 2
+  kept[#kept + 1], kept[#kept + 2] = 'fields', math.max(1, #fields / 2)
 end
 
 -- Fields of an entry for `ready` or `dlq`: ours first, then the job's own or where they are.

@@ -47,6 +47,11 @@ local function will_set(record)
   will_each({'HDEL', record.key}, record.drops)
 end
 
+-- Plans a first write to a record that changes nothing of it.
+local function will_keep_count(record)
+  will('HSET', record.key, 'e_count', record.events)
+end
+
 local function will_record(record)
   will_keep_body(record)
   will_set(record)

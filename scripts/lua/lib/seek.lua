@@ -1,9 +1,10 @@
 -- Looks through `ready` or `dlq` by `@job`, newest first, for jobs without a record. Bounded: 500
 -- entries or 1 MB.
 
--- Visits job and entry id of each until told to stop. Answers whether all was looked at.
-local function look_through(key, visit)
-  local looked, bytes, stop = 0, 0, '+'
+-- Visits job and entry id of each, from `newest` (or the end) back, until told to stop. Answers
+-- whether all was looked at.
+local function look_through(key, visit, newest)
+  local looked, bytes, stop = 0, 0, newest or '+'
   while looked < 500 and bytes < 1048576 do
     local page = redis.call('XREVRANGE', key, stop, '-', 'COUNT', 20)
     for _, found in ipairs(page) do
@@ -17,12 +18,12 @@ local function look_through(key, visit)
 end
 
 -- The id of a job's entry, or nil and whether all was looked at.
-local function seek(key, job)
+local function seek(key, job, newest)
   local entry
   local all = look_through(key, function(found, id)
     if found ~= job then return end
     entry = id
     return 'stop'
-  end)
+  end, newest)
   return entry, all
 end
