@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from retraced.entry import RESERVED
+from retraced.fingerprint import fingerprint
 
 
 class Missing:
@@ -36,7 +37,12 @@ class JobFacts:
     fields: Mapping[bytes, bytes] = field(default_factory=dict)
     _parsed: object = field(default=None, init=False, repr=False, compare=False)
 
-    def payloadas_text(self) -> str:
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the error, as `dlq list --by error` shows it; empty without one."""
+        return fingerprint(self.error) if self.error else ""
+
+    def payload_text(self) -> str:
         """The payload as it stands; of a bare entry, its own fields as a JSON object."""
         raw = self.fields.get(b"payload")
         return as_text(self._bare()) if raw is None else raw.decode("utf-8", "backslashreplace")

@@ -12,7 +12,10 @@ from retraced.filter.terms import JOB_ID, Comparable, Term, id_parts
 STATES = (
     "queued", "held", "delayed", "dead", "done", "cancelled", "vanished", "purged", "unknown",
 )  # fmt: skip
-FIELDS = ("state", "type", "id", "age", "attempt", "error", "reason", "worker", "release", "key")
+FIELDS = (
+    "state", "type", "id", "age", "attempt", "error", "fingerprint", "reason", "worker", "release",
+    "key",
+)  # fmt: skip
 PATHS = ("header.NAME", "payload.PATH")
 
 # In one word, a part without an operator goes on with the value before it.

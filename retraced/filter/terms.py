@@ -50,7 +50,7 @@ class Term:
             case "header":
                 return facts.header(self.path.encode("utf-8", "surrogateescape"))
             case "payload":
-                return _within(facts.payload(), self.path) if self.path else facts.payloadas_text()
+                return _within(facts.payload(), self.path) if self.path else facts.payload_text()
             case name:
                 return getattr(facts, name)
 
