@@ -44,6 +44,15 @@ def thread(job: Job, s: float) -> None:
     note("done", job)
 
 
+@app.handler("heed")
+def heed(job: Job) -> None:
+    """A plain function that looks whether it is to end."""
+    note("start", job)
+    while not job.cancelled:
+        time.sleep(0.01)
+    note("heeded", job)
+
+
 @app.handler("to_thread")
 async def to_thread(job: Job, s: float) -> None:
     """Waits for a thread that nobody can stop."""

@@ -81,3 +81,10 @@ def test_it_knows_when_it_was_added() -> None:
 @pytest.mark.parametrize("job_id", [b"5-1", b"99999999999999-0", b"18446744073709551615-0"])
 def test_an_id_that_is_no_clock_time_gives_none(job_id: bytes) -> None:
     assert job_of(b"a", b"b", job_id=job_id).added_at is None
+
+
+def test_a_run_that_is_to_end_says_so() -> None:
+    job = job_of(b"type", b"send")
+    assert not job.cancelled
+    job.tell_cancelled()
+    assert job.cancelled

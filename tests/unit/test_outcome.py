@@ -112,6 +112,7 @@ def test_a_snooze_charges_nothing_and_ends_being_lost() -> None:
 
 def test_a_cancel_drops_it() -> None:
     assert settled(Cancelled(by="ada")) == Drop(reason="cancelled", detail={"by": "ada"})
+    assert settled(Cancelled(abandoned=True)) == Drop(detail={"abandoned": True})
 
 
 @pytest.mark.parametrize("begun", [True, False])
