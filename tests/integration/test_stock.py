@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import redis
 
 from retraced.keys import Keys
@@ -16,12 +18,12 @@ def test_each_kind_is_where_it_belongs(url: str, raw: redis.Redis, stream: str) 
     keys = Keys.of(stream, "mail")
     assert {kind: len(stocked.jobs[kind]) for kind in KINDS} == dict.fromkeys(KINDS, EACH)
     assert {entry for entry, _ in stored(raw, stream)} == {*stocked.held, *stocked.unread}
-    held = raw.execute_command("XPENDING", stream, "mail", "-", "+", 100)
-    assert [row[0].decode() for row in held] == stocked.held
-    again = {row[0] for row in raw.execute_command("XPENDING", keys.ready, "mail", "-", "+", 100)}
+    held: Any = raw.xpending_range(stream, "mail", "-", "+", 100)
+    assert [row["message_id"].decode() for row in held] == stocked.held
+    later: Any = raw.xpending_range(keys.ready, "mail", "-", "+", 100)
+    again = {row["message_id"].decode() for row in later}
     on_ready = {
-        fields[b"@job"].decode(): entry.encode() in again
-        for entry, fields in stored(raw, keys.ready)
+        fields[b"@job"].decode(): entry in again for entry, fields in stored(raw, keys.ready)
     }
     assert on_ready == {
         **dict.fromkeys(stocked.held_again, True),
