@@ -73,6 +73,7 @@ if not more then
     will('XGROUP', 'DESTROY', S, GROUP)
   end
   will('UNLINK', READY, DELAYED, STATE, EVENTS, DLQ, FINISHED, CANCELLED, WORKERS)
+  will('UNLINK', PREFIX .. 'rates')
 end
 will_each({'UNLINK'}, records)
 commit()

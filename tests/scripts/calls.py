@@ -163,6 +163,10 @@ def set_facts(board: Board) -> Prepared:
     return Prepared(writes.set_facts(board.keys, {"max_attempts": 3, "backoff": ""}))
 
 
+def measure(board: Board) -> Prepared:
+    return Prepared(writes.measure(board.keys, board.author, {b"w:3:t": 2, b"r:9:t": 1}))
+
+
 def pause(board: Board) -> Prepared:
     return Prepared(writes.pause(board.keys, by="ada"))
 
@@ -194,7 +198,8 @@ MOVING: Mapping[str, Prepare] = {
 OPERATING: Mapping[str, Prepare] = {
     made.__name__: made
     for made in (
-        cancel, cancel_held, purge, join, reap, sweep, drained, set_facts, pause, resume, disband,
+        cancel, cancel_held, purge, join, reap, sweep, drained, set_facts, measure, pause,
+        resume, disband,
     )
 }  # fmt: skip
 ALL: Mapping[str, Prepare] = {**MOVING, **OPERATING}

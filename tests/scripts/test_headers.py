@@ -101,9 +101,9 @@ def test_a_script_fits_redis_6_2_and_has_no_shebang(name: str) -> None:
 def test_the_probe_tries_every_write_command_that_a_script_uses() -> None:
     tried = set(re.findall(r"\{'([A-Z]+)'", text("probe")))
     reads = {
-        "EXISTS", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HMGET", "MEMORY", "SCARD", "SISMEMBER",
-        "SSCAN", "TIME", "TYPE", "XINFO", "XLEN", "XPENDING", "XRANGE", "XREVRANGE", "ZCARD",
-        "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZSCORE",
+        "EXISTS", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "MEMORY", "SCARD",
+        "SISMEMBER", "SSCAN", "TIME", "TYPE", "XINFO", "XLEN", "XPENDING", "XRANGE", "XREVRANGE",
+        "ZCARD", "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZSCORE",
     }  # fmt: skip
     used = {
         command

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from retraced.errors import Denied, StoreError
 from retraced.keys import Keys
 from retraced.store.scripts import Argument, Call, script
-from retraced.store.writes.held import group_keys
+from retraced.store.writes.held import Author, group_keys, head
 from retraced.store.writes.operate import Verdict, verdict
 
 PROTOCOL = 1
@@ -104,6 +104,18 @@ def drained(keys: Keys, *, until_ms: int | None = None) -> Call[Drained]:
     """Whether anything is left to do, counting only what is due by `until_ms` if given. Reads."""
     args: list[Argument] = [keys.group, b"", b"", "" if until_ms is None else until_ms]
     return Call(script("drained"), group_keys(keys), args, _drained)
+
+
+def measure(keys: Keys, author: Author, times: Mapping[bytes, int]) -> Call[int]:
+    """Adds counts to the times of this slot; once a minute it notes the group's counters, too.
+
+    Names are `<kind>:<bucket>:<type>`, kind `w` (wait) or `r` (run). A slot has 5,000 of them at
+    most; answers how many found no room.
+    """
+    args: list[Argument] = head(keys, author)
+    for name, count in times.items():
+        args += (name, count)
+    return Call(script("measure"), [*group_keys(keys), keys.rates], args, int)
 
 
 def probe(keys: Keys) -> Call[None]:
