@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "consume": "retraced.cli.consume:consume",
     "demo": "retraced.cli.demo:demo",
     "dlq": "retraced.cli.dlq:dlq",
+    "doctor": "retraced.cli.doctor.command:doctor",
     "groups": "retraced.cli.groups:groups",
     "pending": "retraced.cli.pending:pending",
     "server": "retraced.cli.server:server",

@@ -1,0 +1,1 @@
+"""`retraced doctor`: facts come from `store/reads/health`, here they are judged and shown."""

@@ -1,0 +1,279 @@
+"""Runs the checks one after the other; one that fails doesn't end the others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from retraced.cli.doctor import groups, jobs, pace, server
+from retraced.cli.doctor.finding import Finding, unknown
+from retraced.errors import Denied, StoreError, Unavailable
+from retraced.keys import GROUPS, Keys
+from retraced.store.connection import Link
+from retraced.store.reads import beats, rates
+from retraced.store.reads.health import discovery, group, samples
+from retraced.store.reads.health import server as facts
+from retraced.store.reads.replies import redis_now
+from retraced.store.scripts import Argument
+from retraced.store.writes import PROTOCOL, probe
+
+Check = Callable[[], Awaitable[list[Finding]]]
+
+# What scripts and reads say; the names as COMMAND INFO knows them.
+NEEDED = (
+    *("DEL", "EVAL", "EVALSHA", "EXISTS", "PEXPIRE", "PTTL", "SCAN", "TIME", "TYPE", "UNLINK"),
+    *("HDEL", "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HMGET", "HSET", "MEMORY"),
+    *("SADD", "SCARD", "SMISMEMBER", "SREM", "SSCAN"),
+    *("XACK", "XADD", "XAUTOCLAIM", "XCLAIM", "XDEL", "XGROUP", "XINFO", "XLEN", "XPENDING"),
+    *("XRANGE", "XREADGROUP", "XREVRANGE", "XTRIM"),
+    *("ZADD", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZREM"),
+)
+
+
+@dataclass(slots=True)
+class Examination:
+    """One run of doctor. `stream` and `group` narrow it to some groups."""
+
+    link: Link
+    stream: str | None = None
+    group: str | None = None
+    user: str = "default"
+    info: dict[str, str] = field(default_factory=dict)
+    now_ms: int = 0
+
+    async def findings(self) -> AsyncIterator[Finding]:
+        """All findings: the server's, then each group's."""
+        self.user = await facts.who_am_i(self.link)
+        self.now_ms = await redis_now(self.link)
+        for name, check in self._of_server().items():
+            for finding in await self._guarded(name, check):
+                yield finding
+        found = await self._discovered()
+        for finding in found[1]:
+            yield finding
+        for keys in found[0]:
+            async for finding in self._of_group(keys):
+                yield finding
+
+    async def _guarded(self, name: str, check: Check) -> list[Finding]:
+        """A missing right or a surprise makes the check's answer unknown."""
+        try:
+            return await check()
+        except Denied as error:
+            return [pace.forbidden(name, str(error), self.user)]
+        except Unavailable:
+            raise
+        except StoreError as error:
+            return [unknown(name, f"it couldn't look: {error}", "Look there by hand.")]
+        except Exception as error:  # noqa: BLE001 - one check must not end the others
+            what = f"{type(error).__name__}: {error}"
+            return [unknown(name, f"the check itself failed: {what}", "Report it, please.")]
+
+    def _of_server(self) -> dict[str, Check]:
+        return {
+            "version": self._info,
+            "commands": self._commands,
+            "persistence": self._persistence,
+            "latency": self._latency,
+            "slow": self._slow,
+        }
+
+    async def _info(self) -> list[Finding]:
+        """What INFO alone tells."""
+        self.info = await facts.server_info(self.link)
+        judges = (
+            server.version,
+            server.cluster,
+            server.memory,
+            server.eviction,
+            server.clients,
+            server.replication,
+        )
+        return [finding for judge in judges for finding in judge(self.info)]
+
+    async def _commands(self) -> list[Finding]:
+        return server.commands(await facts.unknown_commands(self.link, NEEDED), len(NEEDED))
+
+    async def _persistence(self) -> list[Finding]:
+        if not self.info:
+            return [unknown("persistence", "INFO couldn't be read", "Allow INFO.")]
+        config = None
+        try:
+            config = await facts.configured(self.link, "save", "appendfsync")
+        except Unavailable:
+            raise
+        except StoreError:  # managed servers forbid CONFIG
+            pass
+        return server.persistence(self.info, config, self.now_ms)
+
+    async def _latency(self) -> list[Finding]:
+        seen = await facts.latency(self.link)
+        return [*pace.latency(seen), *pace.clock(seen)]
+
+    async def _slow(self) -> list[Finding]:
+        return pace.slow(await facts.slow_commands(self.link), self.now_ms)
+
+    async def _discovered(self) -> tuple[list[Keys], list[Finding]]:
+        """The groups to look at, and what is wrong with the list of them."""
+        if self.stream is not None and self.group is not None:
+            return [Keys.of(self.stream, self.group)], []
+        known: list[Keys] = []
+
+        async def look() -> list[Finding]:
+            found = await discovery.discover(self.link)
+            known.extend([*found.known, *(keys for keys, _ in found.lost)])
+            return jobs.discovery(found, await self._heal(found))
+
+        findings = await self._guarded("discovery", look)
+        wanted = [each for each in known if self._is_wanted(each)]
+        return sorted(wanted, key=lambda each: (each.stream, each.group)), findings
+
+    async def _heal(self, found: discovery.Discovery) -> str | None:
+        """Puts lost groups back; why it couldn't, or None."""
+        if not found.lost:
+            return None
+        try:
+            await discovery.put_back(self.link, [keys for keys, _ in found.lost])
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def _is_wanted(self, keys: Keys) -> bool:
+        return self.stream in (None, keys.stream_name) and self.group in (None, keys.group_name)
+
+    async def _of_group(self, keys: Keys) -> AsyncIterator[Finding]:
+        look = GroupLook(self.link, keys, self)
+        for name, check in look.checks().items():
+            for finding in await self._guarded(name, check):
+                yield finding.of(keys.stream_name, keys.group_name)
+
+
+@dataclass(slots=True)
+class GroupLook:
+    """The checks of one group; the first that needs its standing reads it for all."""
+
+    link: Link
+    keys: Keys
+    whole: Examination
+    _standing: group.Standing | None = None
+
+    def checks(self) -> dict[str, Check]:
+        return {
+            "rights": self._rights,
+            "reading": self._reading,
+            "keys": self._keys,
+            "group": self._place,
+            "paused": self._paused,
+            "workers": self._workers,
+            "stalled": self._stalled,
+            "consumers": self._consumers,
+            "backlog": self._backlog,
+            "trimmed": self._trimmed,
+            "unhandled": self._unhandled,
+            "asks": self._asks,
+            "dead": self._dead,
+            "weight": self._weight,
+        }
+
+    @property
+    def _named(self) -> dict[str, str]:
+        return {"stream": self.keys.stream_name, "group": self.keys.group_name}
+
+    async def _stands(self) -> group.Standing:
+        if self._standing is None:
+            self._standing = await group.standing(self.link, self.keys)
+        return self._standing
+
+    async def _rights(self) -> list[Finding]:
+        try:
+            await self.link.run(probe(self.keys))
+        except Denied as error:
+            return pace.probed(str(error))
+        except Unavailable as error:  # a replica, or one that may not write now
+            return [
+                unknown(
+                    "rights",
+                    f"they couldn't be tried: {error}",
+                    "See `replication` and `persistence`.",
+                )
+            ]
+        return pace.probed(None)
+
+    async def _reading(self) -> list[Finding]:
+        asked = readings(self.keys)
+        refused = await facts.refusals(self.link, asked)
+        denied = {name: str(why) for name, why in refused.items() if isinstance(why, Denied)}
+        return pace.readable(denied, self.whole.user, len(asked))
+
+    async def _keys(self) -> list[Finding]:
+        return groups.keys(await group.wrong_keys(self.link, self.keys))
+
+    async def _place(self) -> list[Finding]:
+        return groups.place(await self._stands(), **self._named, protocol=PROTOCOL)
+
+    async def _paused(self) -> list[Finding]:
+        return groups.paused(await self._stands(), **self._named)
+
+    async def _workers(self) -> list[Finding]:
+        stands = await self._stands()
+        pinned = None
+        if not stands.alive:
+            try:
+                pinned = await group.pinned(self.link, self.keys, stands)
+            except Denied:  # without MEMORY USAGE it is told without bytes
+                pinned = None
+        return groups.workers(stands, pinned, **self._named)
+
+    async def _stalled(self) -> list[Finding]:
+        return groups.stalled(await beats.beats(self.link, **self._named))
+
+    async def _consumers(self) -> list[Finding]:
+        return groups.consumers(await group.consumers(self.link, self.keys), **self._named)
+
+    async def _backlog(self) -> list[Finding]:
+        seen = await rates.rates(self.link, self.keys)
+        return groups.backlog(await self._stands(), seen, **self._named)
+
+    async def _trimmed(self) -> list[Finding]:
+        gone = await samples.vanished(self.link, self.keys)
+        return jobs.trimmed(await self._stands(), gone, self.keys)
+
+    async def _unhandled(self) -> list[Finding]:
+        field_name = (await self._stands()).state.get("type_field", "type")
+        seen = await samples.unhandled(self.link, self.keys, type_field=field_name)
+        return jobs.unhandled(seen, **self._named)
+
+    async def _asks(self) -> list[Finding]:
+        seen = await samples.wishes(self.link, self.keys)
+        return jobs.wishes(seen, (await self._stands()).state, self.keys)
+
+    async def _dead(self) -> list[Finding]:
+        return jobs.dead(await self._stands(), **self._named)
+
+    async def _weight(self) -> list[Finding]:
+        seen = await group.weigh(self.link, self.keys, await self._stands())
+        limit = self.whole.info.get("maxmemory", "0")
+        return jobs.weight(seen, int(limit) if limit.isdigit() else 0)
+
+
+def readings(keys: Keys) -> dict[str, tuple[Argument, ...]]:
+    """The commands with which operators look, as harmless calls, by the name that ACLs know."""
+    return {
+        "XRANGE": ("XRANGE", keys.stream, "-", "+", "COUNT", 1),
+        "XREVRANGE": ("XREVRANGE", keys.events, "+", "-", "COUNT", 1),
+        "XLEN": ("XLEN", keys.dlq),
+        "XINFO": ("XINFO", "GROUPS", keys.stream),
+        "XPENDING": ("XPENDING", keys.stream, keys.group),
+        "HGETALL": ("HGETALL", keys.state),
+        "HMGET": ("HMGET", keys.state, "protocol"),
+        "ZRANGE": ("ZRANGE", keys.workers, 0, 0),
+        "ZCARD": ("ZCARD", keys.delayed),
+        "SSCAN": ("SSCAN", GROUPS, 0, "COUNT", 1),
+        "SMISMEMBER": ("SMISMEMBER", keys.cancelled, "0-0"),
+        "TYPE": ("TYPE", keys.stream),
+        "PTTL": ("PTTL", keys.state),
+        "SCAN": ("SCAN", 0, "MATCH", keys.state, "COUNT", 1),
+        "MEMORY USAGE": ("MEMORY", "USAGE", keys.state),
+        "CONFIG GET": ("CONFIG", "GET", "maxmemory"),
+        "SLOWLOG": ("SLOWLOG", "LEN"),
+    }

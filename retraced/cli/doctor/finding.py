@@ -1,0 +1,76 @@
+"""What a check answers: a level, what was found, what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+Words = tuple[str, ...]
+
+
+class Level(StrEnum):
+    """How bad it is; `unknown` where a right is missing or a look failed."""
+
+    PROBLEM = "problem"
+    WARNING = "warning"
+    UNKNOWN = "unknown"
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence of what was found and one of what to do, with the exact `commands` for it.
+
+    A command is a tuple of words, of which the first is `retraced` or `redis-cli`. `stream` and
+    `group` are None for what concerns the server as a whole. `facts` are for programs.
+    """
+
+    check: str
+    level: Level
+    found: str
+    do: str = ""
+    commands: tuple[Words, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    stream: str | None = None
+    group: str | None = None
+
+    def of(self, stream: str, group: str) -> Finding:
+        """The same, about one group."""
+        return replace(self, stream=stream, group=group)
+
+
+def ok(check: str, found: str, **facts: Any) -> Finding:
+    return Finding(check, Level.OK, found, facts=facts)
+
+
+def warning(check: str, found: str, do: str, *commands: Words, **facts: Any) -> Finding:
+    return Finding(check, Level.WARNING, found, do, commands, facts)
+
+
+def problem(check: str, found: str, do: str, *commands: Words, **facts: Any) -> Finding:
+    return Finding(check, Level.PROBLEM, found, do, commands, facts)
+
+
+def unknown(check: str, found: str, do: str, *commands: Words, **facts: Any) -> Finding:
+    return Finding(check, Level.UNKNOWN, found, do, commands, facts)
+
+
+def cli(*words: str) -> Words:
+    """A command of redis-cli."""
+    return ("redis-cli", *words)
+
+
+def ours(*words: str) -> Words:
+    """A command of retraced."""
+    return ("retraced", *words)
+
+
+def size(count: float) -> str:
+    """Bytes for people: `13.4 MB` (1 MB is a million)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= 1000
+    raise AssertionError("GB takes all")

@@ -1,0 +1,262 @@
+"""Judges one group: keys, place, workers, consumers, flow. Pure: facts in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from retraced.cli.doctor.finding import Finding, cli, ok, ours, problem, size, warning
+from retraced.durations import format_ms
+
+if TYPE_CHECKING:
+    from retraced.store.reads.beats import WorkerBeat
+    from retraced.store.reads.health.group import Consumers, Pinned, Standing, WrongKey
+    from retraced.store.reads.rates import Rates
+
+HOUR_MS = 3_600_000
+LATE_MS = 300_000
+GROWING = 1.2
+LEAST_BACKLOG = 100
+SHOWN = 5
+
+
+def keys(wrong: Sequence[WrongKey]) -> list[Finding]:
+    """Keys that hold another type."""
+    if not wrong:
+        return [ok("keys", "every key has its type")]
+    told = [
+        f"{_text(each.key)} is a {each.found} and should be a {each.wanted}"
+        for each in wrong[:SHOWN]
+    ]
+    moves = [cli("RENAME", _text(each.key), f"{_text(each.key)}.foreign") for each in wrong[:SHOWN]]
+    return [
+        problem(
+            "keys",
+            "; ".join(told) + _more(len(wrong)),
+            "Something else writes there, and jobs that need it stay where they are: move it away.",
+            *moves,
+            wrong=[_text(each.key) for each in wrong],
+        )
+    ]
+
+
+def place(facts: Standing, *, stream: str, group: str, protocol: int) -> list[Finding]:
+    """Whether the group is in its stream, and speaks a protocol that this release knows."""
+    told = facts.state.get("protocol", "")
+    if told.isdigit() and int(told) > protocol:
+        return [
+            problem(
+                "group",
+                f"it speaks protocol {told}, this release knows up to {protocol}",
+                "Upgrade retraced here.",
+                protocol=int(told),
+            )
+        ]
+    if not facts.exists:
+        return [
+            problem(
+                "group",
+                "the stream has lost it (FLUSHALL, XGROUP DESTROY, DEL or a failover without data)",
+                "A worker makes it again at its checkpoint, at its next try; so does this.",
+                ours("groups", "create", stream, "--group", group),
+            )
+        ]
+    return [ok("group", "it is in its stream")]
+
+
+def workers(facts: Standing, pinned: Pinned | None, *, stream: str, group: str) -> list[Finding]:
+    """Whether anybody works, and what stays in the stream for a group that nobody works."""
+    if facts.alive:
+        return [ok("workers", f"{facts.alive:,} alive", alive=facts.alive)]
+    waiting = facts.ready + facts.delayed + facts.pending
+    entries = pinned.entries.value if pinned else 0
+    told = {
+        "alive": 0,
+        "last_sign_ms": facts.last_sign_ms,
+        "pinned_entries": entries if pinned else None,
+        "pinned_bytes": pinned.size if pinned else None,
+    }
+    since = facts.last_sign_ms or _integer(facts.state.get("created_at"))
+    age_ms = None if since is None else max(facts.now_ms - since, 0)
+    when = _absence(facts, age_ms)
+    start = ours("consume", stream, "--group", group, "--app", "MODULE:ATTR")
+    if age_ms is not None and age_ms < HOUR_MS:
+        if not (waiting or entries):
+            return [ok("workers", when, **told)]
+        return [warning("workers", f"{when}, and jobs wait", "Start one.", start, **told)]
+    pins = _pins(pinned)
+    level = problem if entries or waiting else warning
+    return [
+        level(
+            "workers",
+            f"{when}; {pins}",
+            "Start one; or, if the group isn't wanted any more, delete it (this shows what is "
+            "lost, --yes does it).",
+            start,
+            ours("groups", "delete", stream, "--group", group),
+            **told,
+        )
+    ]
+
+
+def _absence(facts: Standing, age_ms: int | None) -> str:
+    if facts.last_sign_ms is None:
+        made = "" if age_ms is None else f" since it was made {format_ms(age_ms)} ago"
+        return f"no worker has worked it{made}"
+    return f"no worker for {format_ms(age_ms or 0)}"
+
+
+def _pins(pinned: Pinned | None) -> str:
+    if pinned is None:
+        return "what it keeps in the stream can't be told"
+    if not pinned.entries.value:
+        return "nothing stays in the stream for it"
+    count = str(pinned.entries)
+    entries = "entry stays" if pinned.entries.value == 1 else "entries stay"
+    return f"{count} {entries} in the stream for it alone, about {size(pinned.size)}"
+
+
+def stalled(beats: Sequence[WorkerBeat]) -> list[Finding]:
+    """Workers whose event loop hangs, or that send no heartbeat any more."""
+    stuck = [each for each in beats if each.silent_ms >= each.visibility_ms]
+    silent = [each for each in beats if each.age_ms >= each.visibility_ms]
+    if not (stuck or silent):
+        return [ok("stalled", "no worker hangs")]
+    told = [
+        f"the event loop of {each.name} has hung for {format_ms(each.silent_ms)}"
+        for each in stuck[:SHOWN]
+    ]
+    told += [f"{each.name} has been silent for {format_ms(each.age_ms)}" for each in silent[:SHOWN]]
+    stream, group = (stuck + silent)[0].stream, (stuck + silent)[0].group
+    return [
+        warning(
+            "stalled",
+            "; ".join(told),
+            "A handler that blocks the loop is named in the worker's log (loop_stalled); restart "
+            "the worker, others take its jobs over.",
+            ours("pending", stream, "--group", group),
+            workers=[each.name for each in stuck + silent],
+        )
+    ]
+
+
+def consumers(facts: Consumers, *, stream: str, group: str) -> list[Finding]:
+    """Names in the consumer groups that belong to nobody."""
+    if facts.too_many:
+        key, count = next(iter(facts.too_many.items()))
+        return [
+            problem(
+                "consumers",
+                f"{count:,} consumers are in the group on {_text(key)}: something makes new names "
+                "and doesn't delete them",
+                "See which have nothing pending and delete those; then stop what makes them.",
+                cli("XINFO", "CONSUMERS", _text(key), group),
+                cli("XGROUP", "DELCONSUMER", _text(key), group, "NAME"),
+                count=count,
+            )
+        ]
+    old = [each for each in facts.left if each.idle_ms >= HOUR_MS]
+    holding = [each for each in old if each.pending]
+    empty = [each for each in old if not each.pending]
+    if not old:
+        return [ok("consumers", "none is left over", left=len(facts.left))]
+    found, orders = [], []
+    if empty:
+        names = ", ".join(sorted({each.name for each in empty})[:3])
+        found.append(f"{len(empty):,} consumers without a worker are left ({names})")
+        orders += [
+            cli("XGROUP", "DELCONSUMER", _text(each.key), group, each.name)
+            for each in empty[:SHOWN]
+        ]
+    if holding:
+        count = sum(each.pending for each in holding)
+        found.append(
+            f"{count:,} deliveries are held by consumers that have been gone for over an "
+            "hour and nobody takes them over"
+        )
+        orders.append(ours("consume", stream, "--group", group, "--app", "MODULE:ATTR"))
+    advice = "Delete the empty ones." if empty else ""
+    if holding:
+        advice = f"{advice} A worker of this group takes the held ones over.".strip()
+    level = problem if holding else warning
+    data = [{"name": each.name, "pending": each.pending, "idle_ms": each.idle_ms} for each in old]
+    return [level("consumers", "; ".join(found), advice, *orders, left=data[:100])]
+
+
+def backlog(facts: Standing, rates: Rates | None, *, stream: str, group: str) -> list[Finding]:
+    """Whether jobs come faster than they go, and how late the oldest is."""
+    late_ms = _late_ms(facts)
+    told: dict[str, float | None] = {
+        "oldest_waiting_ms": late_ms,
+        "ready": facts.ready,
+        "delayed": facts.delayed,
+    }
+    rate = rates and (rates.five or rates.minute)
+    more = ours("consume", stream, "--group", group, "--app", "MODULE:ATTR", "--processes", "4")
+    if rate and rate.added is not None:
+        gone = rate.completed + rate.dead
+        told |= {"added_per_minute": rate.added, "ended_per_minute": gone}
+        waits = late_ms is not None or facts.ready > LEAST_BACKLOG
+        if waits and rate.added - gone > LEAST_BACKLOG / 5 and rate.added > GROWING * gone:
+            return [
+                warning(
+                    "backlog",
+                    f"it grows: {rate.added:,.0f} jobs a minute come and {gone:,.0f} end (over the "
+                    f"last {format_ms(rate.over_ms)})",
+                    "Start more workers, or let each run more at once (--concurrency).",
+                    more,
+                    **told,
+                )
+            ]
+    if late_ms is not None and late_ms >= LATE_MS and facts.alive:
+        return [
+            warning(
+                "backlog",
+                f"the oldest waiting job was added {format_ms(late_ms)} ago",
+                "Start more workers, or let each run more at once (--concurrency).",
+                more,
+                **told,
+            )
+        ]
+    said = "nothing waits" if late_ms is None else f"the oldest waits for {format_ms(late_ms)}"
+    return [ok("backlog", said, **told)]
+
+
+def paused(facts: Standing, *, stream: str, group: str) -> list[Finding]:
+    """Who paused it, when and why."""
+    since = _integer(facts.state.get("paused_since"))
+    if since is None:
+        return [ok("paused", "it isn't paused")]
+    by = facts.state.get("paused_by") or "somebody"
+    why = facts.state.get("paused_why")
+    return [
+        warning(
+            "paused",
+            f"paused for {format_ms(max(facts.now_ms - since, 0))} by {by}"
+            + (f": {why}" if why else ""),
+            "When the reason is gone, resume it.",
+            ours("resume", stream, "--group", group),
+            since_ms=since,
+            by=by,
+            why=why,
+        )
+    ]
+
+
+def _late_ms(facts: Standing) -> int | None:
+    """How long the oldest entry has waited that the group hasn't been given; None if none waits."""
+    if facts.oldest_waiting_ms is None:
+        return None
+    return max(facts.now_ms - facts.oldest_waiting_ms, 0)
+
+
+def _more(count: int) -> str:
+    return f"; and {count - SHOWN:,} more" if count > SHOWN else ""
+
+
+def _integer(value: str | None) -> int | None:
+    return int(value) if value and value.isdigit() else None
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "backslashreplace")

@@ -1,0 +1,90 @@
+"""Findings for people, the worst first, in the width of the terminal; and for programs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from retraced.cli.doctor.finding import Finding, Level, Words
+from retraced.cli.rediscli import redis_cli
+from retraced.cli.remedy import command
+
+_ORDER = (Level.PROBLEM, Level.WARNING, Level.UNKNOWN)
+_INDENT = 9
+
+
+def as_data(finding: Finding, url: str) -> dict[str, Any]:
+    """One finding for programs."""
+    return {
+        "id": finding.check,
+        "level": finding.level.value,
+        "stream": finding.stream,
+        "group": finding.group,
+        "found": finding.found,
+        "do": finding.do or None,
+        "commands": [spelled(words, url) for words in finding.commands],
+        "facts": dict(finding.facts),
+    }
+
+
+def spelled(words: Words, url: str) -> str:
+    """A command as it can be pasted."""
+    return redis_cli(url, *words[1:]) if words[0] == "redis-cli" else command(*words[1:])
+
+
+def lines(findings: Sequence[Finding], url: str, width: int) -> Iterator[tuple[str, Level | None]]:
+    """Lines with the level that their first word names, None for the others."""
+    for level in _ORDER:
+        for finding in findings:
+            if finding.level is level:
+                yield from _full(finding, url, width)
+    yield from _fine([each for each in findings if each.level is Level.OK], width)
+    yield "", None
+    yield summary(findings), None
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """`1 problem, 2 warnings, 30 ok`."""
+    counts = Counter(finding.level for finding in findings)
+    names = {Level.PROBLEM: "problem", Level.WARNING: "warning"}
+    parts = [
+        f"{counts[level]} {names[level]}{'s' * (counts[level] != 1)}"
+        if level in names
+        else f"{counts[level]} {level.value}"
+        for level in Level
+        if counts[level] or level is Level.OK
+    ]
+    return ", ".join(parts)
+
+
+def _full(finding: Finding, url: str, width: int) -> Iterator[tuple[str, Level | None]]:
+    where = f"{finding.stream}/{finding.group} " if finding.stream else ""
+    first, *rest = _wrapped(f"{finding.check}: {where}{finding.found}", width)
+    yield f"{finding.level.value:<{_INDENT}}{first}", finding.level
+    for line in (*rest, *_wrapped(finding.do, width)):
+        yield " " * _INDENT + line, None
+    for words in finding.commands:
+        yield " " * (_INDENT + 2) + spelled(words, url), None  # whole, so that it can be pasted
+
+
+def _fine(findings: Sequence[Finding], width: int) -> Iterator[tuple[str, Level | None]]:
+    """The server's each in a line, those of a group together."""
+    groups: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.stream is None:
+            first, *rest = _wrapped(f"{finding.check}: {finding.found}", width)
+            yield f"{'ok':<{_INDENT}}{first}", Level.OK
+            yield from ((" " * _INDENT + line, None) for line in rest)
+        else:
+            groups.setdefault(f"{finding.stream}/{finding.group}", []).append(finding.check)
+    for name, checks in groups.items():
+        first, *rest = _wrapped(f"{name}: {', '.join(checks)}", width)
+        yield f"{'ok':<{_INDENT}}{first}", Level.OK
+        yield from ((" " * _INDENT + line, None) for line in rest)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    room = max(width - _INDENT, 30)
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,1 @@
+"""What `retraced doctor` looks at: bounded reads that give facts. They judge nothing."""

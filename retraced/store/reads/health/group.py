@@ -1,0 +1,298 @@
+"""Facts about one group: keys, workers, consumers, flow, what it pins and weighs. All bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from retraced.keys import Keys
+from retraced.store.connection import Link
+from retraced.store.reads.backlog import Count, unread
+from retraced.store.reads.replies import (
+    SMALLEST,
+    id_parts,
+    if_group,
+    if_stream,
+    number,
+    pairs,
+    settled,
+    text,
+    time_ms,
+)
+from retraced.store.scripts import Argument
+
+MOST_CONSUMERS = 500  # XINFO CONSUMERS of so many takes a few ms
+_MOST_WORKERS = 1000
+_RECORDS = 50
+_SAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WrongKey:
+    """A key that holds another type than ReTraced keeps there."""
+
+    key: bytes
+    found: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a group stands. Times in ms by the Redis clock; None where nothing tells.
+
+    `others`: whether another group reads the stream. `low`: the lowest id that it still needs.
+    """
+
+    now_ms: int
+    exists: bool
+    entries: int
+    position: bytes
+    low: bytes
+    others_low: bytes | None
+    last_id: bytes
+    oldest_waiting_ms: int | None
+    lag: int | None
+    max_deleted: bytes
+    pending: int
+    ready_pending: int
+    ready: int
+    delayed: int
+    dead: int
+    alive: int
+    last_sign_ms: int | None
+    state: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Entries of the stream that stay for this group alone, and about how many bytes they take."""
+
+    entries: Count
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A name in XINFO CONSUMERS of the stream or of `ready` that belongs to no living worker."""
+
+    key: bytes
+    name: str
+    pending: int
+    idle_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """Those without a worker; `unread` streams have too many for a look: how many."""
+
+    left: tuple[Consumer, ...]
+    too_many: dict[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """About how many bytes each key takes; `records` are estimated from a sample."""
+
+    keys: dict[str, int]
+    records: int
+    record_bytes: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.keys.values()) + self.record_bytes
+
+
+def fixed_keys(keys: Keys) -> dict[bytes, str]:
+    """The keys of a group that have one name, and the type of each."""
+    return {
+        keys.stream: "stream",
+        keys.ready: "stream",
+        keys.delayed: "zset",
+        keys.finished: "zset",
+        keys.cancelled: "set",
+        keys.dlq: "stream",
+        keys.events: "stream",
+        keys.workers: "zset",
+        keys.state: "hash",
+        keys.settings: "hash",
+        keys.rates: "hash",
+    }
+
+
+async def wrong_keys(link: Link, keys: Keys) -> list[WrongKey]:
+    """Keys of the wrong type: the fixed ones, and a sample of records."""
+    wanted = fixed_keys(keys)
+    found = await _wrong(link, wanted)
+    wrong_zsets = {wrong.key for wrong in found}
+    for zset in (keys.delayed, keys.finished):
+        if zset not in wrong_zsets:
+            members: list[bytes] = await link.call("ZRANGE", zset, 0, _RECORDS - 1)
+            found += await _wrong(link, {keys.job(unpadded(each)): "hash" for each in members})
+    return found
+
+
+async def _wrong(link: Link, wanted: dict[bytes, str]) -> list[WrongKey]:
+    replies = await link.calls([("TYPE", key) for key in wanted]) if wanted else []
+    return [
+        WrongKey(key, text(kind), right)
+        for (key, right), kind in zip(wanted.items(), map(settled, replies), strict=True)
+        if text(kind) not in (right, "none")
+    ]
+
+
+async def standing(link: Link, keys: Keys) -> Standing:
+    """Counts, positions, and who is there."""
+    now, about, groups, pending, waiting, *counts = await link.calls(
+        [
+            ("TIME",),
+            ("XINFO", "STREAM", keys.stream),
+            ("XINFO", "GROUPS", keys.stream),
+            ("XPENDING", keys.stream, keys.group),
+            ("XPENDING", keys.ready, keys.group),
+            ("XLEN", keys.ready),
+            ("ZCARD", keys.delayed),
+            ("XLEN", keys.dlq),
+            ("ZREVRANGE", keys.workers, 0, _MOST_WORKERS - 1, "WITHSCORES"),
+            ("HGETALL", keys.state),
+        ]
+    )
+    ready, delayed, dead, beats, state = map(settled, counts)
+    info = pairs(if_stream(about, []))
+    rows = {row[b"name"]: row for row in map(pairs, if_stream(groups, []))}
+    own, now_ms, facts = rows.get(keys.group), time_ms(settled(now)), pairs(state)
+    held = if_group(pending, [0, None])
+    position = own[b"last-delivered-id"] if own else SMALLEST
+    since_ms = now_ms - 3 * number(facts.get(b"visibility_ms"), 30_000)
+    return Standing(
+        now_ms=now_ms,
+        exists=own is not None,
+        entries=number(info.get(b"length")),
+        position=position,
+        low=held[1] or _next(position),
+        others_low=await _others_low(link, keys, rows),
+        last_id=info.get(b"last-generated-id", SMALLEST),
+        oldest_waiting_ms=await _oldest_waiting(link, keys, position),
+        lag=_integer(own.get(b"lag")) if own else None,
+        max_deleted=info.get(b"max-deleted-entry-id", SMALLEST),
+        pending=number(held[0]),
+        ready_pending=number(if_group(waiting, [0])[0]),
+        ready=number(ready),
+        delayed=number(delayed),
+        dead=number(dead),
+        alive=sum(float(at) > since_ms for at in beats[1::2]),
+        last_sign_ms=_last_sign(beats, facts),
+        state={text(name): text(value) for name, value in facts.items()},
+    )
+
+
+async def pinned(link: Link, keys: Keys, standing: Standing) -> Pinned:
+    """What would leave the stream if this group were not."""
+    if not standing.exists or standing.entries == 0:
+        return Pinned(Count(0), 0)
+    counts = [
+        await unread(link, keys.stream, length=standing.entries, last_delivered=_before(low))
+        for low in (standing.low, standing.others_low)
+        if low is not None
+    ]
+    total = counts[0].value - (counts[1].value if len(counts) == 2 else 0)
+    entries = Count(max(total, 0), all(count.exact for count in counts))
+    size = number(await link.call("MEMORY", "USAGE", keys.stream, "SAMPLES", _SAMPLES))
+    return Pinned(entries, size * entries.value // standing.entries)
+
+
+async def consumers(link: Link, keys: Keys) -> Consumers:
+    """Names in both consumer groups that no living worker has."""
+    left: list[Consumer] = []
+    too_many: dict[bytes, int] = {}
+    known = set(settled(await link.call("ZRANGE", keys.workers, 0, _MOST_WORKERS - 1)))
+    for key in (keys.stream, keys.ready):
+        groups = [pairs(row) for row in if_stream((await link.calls([_groups(key)]))[0], [])]
+        count = sum(number(row[b"consumers"]) for row in groups if row[b"name"] == keys.group)
+        if count > MOST_CONSUMERS:
+            too_many[key] = count
+        elif count:
+            rows = map(pairs, await link.call("XINFO", "CONSUMERS", key, keys.group))
+            left += [_consumer(key, row) for row in rows if row[b"name"] not in known]
+    return Consumers(tuple(left), too_many)
+
+
+async def weigh(link: Link, keys: Keys, standing: Standing) -> Weight:
+    """MEMORY USAGE of the group's own keys, and of a sample of its records."""
+    fixed = [key for key in fixed_keys(keys) if key not in (keys.stream, keys.settings)]
+    sizes = await _sizes(link, fixed)
+    finished = number(await link.call("ZCARD", keys.finished))
+    records = standing.delayed + standing.dead + finished
+    sample = [
+        keys.job(unpadded(member))
+        for zset in (keys.delayed, keys.finished)
+        for member in settled(await link.call("ZRANGE", zset, 0, _SAMPLES - 1))
+    ]
+    weights = [size for size in await _sizes(link, sample) if size] if sample else []
+    mean = sum(weights) // len(weights) if weights else 0
+    named = {
+        text(key[len(keys.prefix) + 1 :]): size for key, size in zip(fixed, sizes, strict=True)
+    }
+    return Weight(named, records, records * mean)
+
+
+async def _sizes(link: Link, keys: list[bytes]) -> list[int]:
+    asked = [("MEMORY", "USAGE", key, "SAMPLES", _SAMPLES) for key in keys]
+    return [number(settled(reply)) for reply in await link.calls(asked)]
+
+
+async def _others_low(link: Link, keys: Keys, rows: dict[bytes, dict[bytes, Any]]) -> bytes | None:
+    """The lowest id that any other group of the stream needs; None if there is no other."""
+    others = [name for name in rows if name != keys.group]
+    if not others:
+        return None
+    replies = await link.calls([("XPENDING", keys.stream, name) for name in others])
+    lows = [
+        if_group(reply, [0, None])[1] or _next(rows[name][b"last-delivered-id"])
+        for name, reply in zip(others, replies, strict=True)
+    ]
+    return min(lows, key=id_parts)
+
+
+async def _oldest_waiting(link: Link, keys: Keys, position: bytes) -> int | None:
+    """When the oldest entry that the group hasn't been given was added."""
+    [first] = await link.calls([("XRANGE", keys.stream, b"(" + position, "+", "COUNT", 1)])
+    rows = settled(first)
+    return id_parts(rows[0][0])[0] if rows else None
+
+
+def _last_sign(beats: list[bytes], state: dict[bytes, Any]) -> int | None:
+    newest = int(float(beats[1])) if beats else 0
+    return max(newest, number(state.get(b"tick"))) or None
+
+
+def _consumer(key: bytes, row: dict[bytes, Any]) -> Consumer:
+    return Consumer(key, text(row[b"name"]), number(row[b"pending"]), number(row[b"idle"]))
+
+
+def _groups(key: bytes) -> tuple[Argument, ...]:
+    return ("XINFO", "GROUPS", key)
+
+
+def _next(entry: bytes) -> bytes:
+    ms, seq = id_parts(entry)
+    return b"%d-%d" % (ms, seq + 1)
+
+
+def _before(entry: bytes) -> bytes:
+    """The id right before this one."""
+    ms, seq = id_parts(entry)
+    if seq:
+        return b"%d-%d" % (ms, seq - 1)
+    return b"%d-%d" % (ms - 1, 2**64 - 1) if ms else SMALLEST
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def unpadded(member: bytes) -> bytes:
+    """The job id of a member of `delayed` or `finished`."""
+    ms, dash, seq = member.partition(b"-")
+    if not (dash and ms.isdigit() and seq.isdigit()):
+        return member
+    return b"%d-%d" % (int(ms), int(seq))
