@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "pending": "retraced.cli.pending:pending",
     "server": "retraced.cli.server:server",
     "streams": "retraced.cli.streams:streams",
+    "top": "retraced.cli.top:top",
     "trace": "retraced.cli.trace:trace",
     "workers": "retraced.cli.workers:workers",
 }

@@ -1,0 +1,109 @@
+"""What the capital keys do: first in words, to be confirmed, then in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from retraced.cli.output import printable
+from retraced.cli.remedy import command
+from retraced.cli.top.target import Target
+from retraced.errors import Refused
+from retraced.store import writes
+from retraced.store.connection import Link
+from retraced.store.writes import Ruling, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something to be confirmed. `title` says what, `follows` what will happen.
+
+    `run(link, by, why)` does it and gives what to say; it raises Refused and StoreErrors. `asks`:
+    a person must say why.
+    """
+
+    title: str
+    follows: str
+    run: Callable[[Link, str, str], Awaitable[str]]
+    asks: bool = False
+
+
+def cancel(target: Target) -> Deed:
+    """Ends a job that waits or runs."""
+
+    async def run(link: Link, by: str, _: str) -> str:
+        return _told(
+            await link.run(writes.cancel(target.keys, target.job, by=by)), target, "cancel"
+        )
+
+    follows = (
+        "If it runs, its handler is cancelled within 1.5 s; it is not tried again in this group. "
+        "The story keeps who did it."
+    )
+    return Deed(f"Cancel job {_job(target)}", follows, run)
+
+
+def requeue(target: Target) -> Deed:
+    """Puts a dead letter back."""
+
+    async def run(link: Link, by: str, _: str) -> str:
+        if target.invalid:
+            words = ("dlq", "requeue", target.keys.stream_name, printable(target.job))
+            how = command(*words, "--group", target.keys.group_name, "--help")
+            raise Refused(f"it was buried as invalid and would be again; see {how}")
+        return _told(
+            await link.run(writes.requeue(target.keys, target.job, by=by)), target, "requeue"
+        )
+
+    follows = (
+        "It leaves the dead letters and runs again, with a fresh budget of attempts, without its "
+        "delay, run_at and expires."
+    )
+    return Deed(f"Requeue job {_job(target)}", follows, run)
+
+
+def purge(target: Target) -> Deed:
+    """Removes a dead letter for good."""
+
+    async def run(link: Link, by: str, _: str) -> str:
+        return _told(await link.run(writes.purge(target.keys, target.job, by=by)), target, "purge")
+
+    follows = "Its dead letter is DELETED with its payload. It can't be brought back."
+    return Deed(f"Purge job {_job(target)}", follows, run)
+
+
+def pause(target: Target) -> Deed:
+    """Stops the handing out of jobs in a group."""
+
+    async def run(link: Link, by: str, why: str) -> str:
+        verdict = await link.run(writes.pause(target.keys, by=by, why=why))
+        return _told(verdict, target, "pause")
+
+    follows = (
+        "Its workers take no more jobs until somebody resumes it; what runs now goes on to its "
+        "end, and jobs can still be added."
+    )
+    return Deed(f"Pause {target.where}", follows, run, asks=True)
+
+
+def resume(target: Target, *, by: str, why: str) -> Deed:
+    """Ends a pause that somebody `by` name began."""
+
+    async def run(link: Link, by: str, _: str) -> str:
+        return _told(await link.run(writes.resume(target.keys, by=by)), target, "resume")
+
+    since = f"It was paused by {printable(by)}" + (f": {printable(why)}" if why else "")
+    follows = f"{since}. Its workers take jobs again at once."
+    return Deed(f"Resume {target.where}", follows, run)
+
+
+def _job(target: Target) -> str:
+    return f"{printable(target.job)} in {target.where}"
+
+
+def _told(verdict: Verdict, target: Target, verb: str) -> str:
+    """What to say when it is done. Raises Refused when it isn't."""
+    whom = f"job {printable(target.job)}" if target.job else target.where
+    if verdict.ruling is not Ruling.OK:
+        raise Refused(f"{verb} {whom}: {verdict.reason or verdict.ruling.lower()}; nothing changed")
+    return f"{verb} {whom}: done" + (f", {verdict.reason}" if verdict.reason else "")

@@ -1,0 +1,257 @@
+"""The screen of `retraced top`: keys, rows, and what lies over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import work
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from retraced.cli.output import printable
+from retraced.cli.top import actions
+from retraced.cli.top.actions import Deed
+from retraced.cli.top.data import Scope, Snapshot, Source, View
+from retraced.cli.top.details import details
+from retraced.cli.top.dialogs import HELP, Confirm, Reader
+from retraced.cli.top.header import condition_line, tabs_line, totals_line
+from retraced.cli.top.refresh import Condition, Health, Refresher
+from retraced.cli.top.table import Table
+from retraced.cli.top.target import Target
+from retraced.cli.top.views import page
+from retraced.errors import RetracedError
+from retraced.store.connection import Connector
+
+_KEYS = "1-4 Tab view  / filter  Enter details  P pause{}  ? help  q quit"
+_MORE_KEYS = {
+    View.GROUPS: "",
+    View.RUNNING: "  C cancel",
+    View.WORKERS: "",
+    View.DEAD: "  R requeue  X purge",
+}
+_NOT_HERE = "{} needs a row of {}: press {} first"
+
+
+class Board(Screen[None]):
+    """The four views, one at a time."""
+
+    BINDINGS = [  # noqa: RUF012 - as Textual reads it
+        Binding("q,ctrl+c", "quit", show=False),
+        Binding("question_mark", "help", show=False),
+        Binding("1", "view(1)", show=False),
+        Binding("2", "view(2)", show=False),
+        Binding("3", "view(3)", show=False),
+        Binding("4", "view(4)", show=False),
+        Binding("tab", "turn(1)", show=False),
+        Binding("shift+tab", "turn(-1)", show=False),
+        Binding("slash", "filter", show=False),
+        Binding("escape", "unfilter", show=False),
+        Binding("r", "again", show=False),
+        Binding("C", "cancel", show=False),
+        Binding("R", "requeue", show=False),
+        Binding("X", "purge", show=False),
+        Binding("P", "pause", show=False),
+    ]
+
+    def __init__(self, connector: Connector, scope: Scope, *, every_s: float, by: str) -> None:
+        super().__init__()
+        self._url = connector.safe_url
+        self._by = by
+        self._reading = connector.lazy()
+        self._asking = connector.lazy()  # a long story doesn't hold up the refresh
+        self._source = Source(self._reading, scope)
+        self._view = View.GROUPS
+        self._snapshot: Snapshot | None = None
+        self._shown: View | None = None  # the view whose rows stand on the screen
+        self._condition = Condition(Health.STARTING, every_s)
+        self._wanted = ""
+        self._refresher = Refresher(self._read, self._show, every_s=every_s)
+
+    def compose(self) -> ComposeResult:
+        yield Static(markup=False, id="condition")
+        yield Static(markup=False, id="totals")
+        yield Static(markup=False, id="tabs")
+        yield Table(id="rows")
+        yield Static(markup=False, id="said")
+        yield Input(id="filter", compact=True, placeholder="words to look for; Enter, or Esc")
+        yield Static(markup=False, id="keys")
+
+    def on_mount(self) -> None:
+        self.query_one("#filter").display = False
+        self.query_one(Table).focus()
+        self._redraw()
+        self._refresh_always()
+
+    async def on_unmount(self) -> None:
+        await self._reading.close()
+        await self._asking.close()
+
+    def on_resize(self) -> None:
+        self._redraw()
+
+    def on_table_chosen(self, message: Table.Chosen) -> None:
+        snapshot, target = self._snapshot, message.target
+        if snapshot is not None:
+            self.app.push_screen(Reader(lambda: details(self._asking, target, snapshot)))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._wanted = event.value
+        self._redraw()
+
+    def on_input_submitted(self, _: Input.Submitted) -> None:
+        self._close_filter()
+
+    def action_quit(self) -> None:
+        self.app.exit()
+
+    def action_help(self) -> None:
+        self.app.push_screen(Reader(_help))
+
+    def action_view(self, number: int) -> None:
+        self._view = View(number)
+        self._say("")
+        self._redraw()
+        self._refresher.hurry()
+
+    def action_turn(self, by: int) -> None:
+        self.action_view((self._view.value - 1 + by) % len(View) + 1)
+
+    def action_filter(self) -> None:
+        entry = self.query_one("#filter", Input)
+        entry.display = True
+        entry.focus()
+
+    def action_unfilter(self) -> None:
+        self.query_one("#filter", Input).value = ""
+        self._close_filter()
+
+    def action_again(self) -> None:
+        self._source.forget()
+        self._refresher.hurry()
+
+    def action_cancel(self) -> None:
+        self._ask(View.RUNNING, "C", actions.cancel)
+
+    def action_requeue(self) -> None:
+        self._ask(View.DEAD, "R", actions.requeue)
+
+    def action_purge(self) -> None:
+        self._ask(View.DEAD, "X", actions.purge)
+
+    def action_pause(self) -> None:
+        target = self._target()
+        if target is None or self._snapshot is None:
+            self._say(_NOT_HERE.format("P", "a group", "1"))
+            return
+        for group in self._snapshot.groups:
+            if group.keys == target.keys and group.paused:
+                self._confirm(actions.resume(target, by=group.paused_by, why=group.paused_why))
+                return
+        self._confirm(actions.pause(target))
+
+    async def _read(self) -> tuple[View, Snapshot]:
+        view = self._view
+        return view, await self._source.read(view)
+
+    def _show(self, found: tuple[View, Snapshot] | None, condition: Condition) -> None:
+        self._condition = condition
+        if found is not None:
+            read_for, snapshot = found
+            if read_for is not self._view:  # another view was asked for meanwhile: read again
+                self._refresher.hurry()
+                return
+            self._snapshot = snapshot
+        self._redraw(read=found is not None)
+
+    def _redraw(self, *, read: bool = False) -> None:
+        width, snapshot = self.size.width, self._snapshot
+        self._put("condition", condition_line(self._url, self._condition, snapshot, width))
+        self._put("tabs", tabs_line(snapshot, self._view))
+        self._put("keys", _KEYS.format(_MORE_KEYS[self._view]))
+        if snapshot is None:
+            return
+        self._put("totals", totals_line(snapshot))
+        if read or self._view is self._shown:
+            first = self._view is not self._shown
+            self._shown = self._view
+            self.query_one(Table).show(page(snapshot, self._view, self._wanted), first=first)
+
+    def _target(self) -> Target | None:
+        line = self.query_one(Table).current if self._view is self._shown else None
+        return line.target if line else None
+
+    def _ask(self, view: View, key: str, deed: Callable[[Target], Deed]) -> None:
+        target = self._target()
+        if self._view is not view or target is None or not target.job:
+            what = "a job" if view is View.RUNNING else "a dead letter"
+            self._say(_NOT_HERE.format(key, what, view.value))
+            return
+        self._confirm(deed(target))
+
+    @work
+    async def _confirm(self, deed: Deed) -> None:
+        """Does it only when a person agreed; then everything is read again."""
+        why = await self.app.push_screen_wait(Confirm(deed))
+        if why is None:
+            self._say("left as it is: nothing changed")
+            return
+        try:
+            self._say(await deed.run(self._asking, self._by, why))
+        except RetracedError as error:
+            self._say(f"NOT DONE: {error}")
+        self.action_again()
+
+    @work
+    async def _refresh_always(self) -> None:
+        await self._refresher.run()
+
+    def _close_filter(self) -> None:
+        entry = self.query_one("#filter", Input)
+        entry.display = False
+        self.query_one(Table).focus()
+        self._say(f"only rows with {self._wanted!r}; Esc shows all" if self._wanted else "")
+
+    def _say(self, text: str) -> None:
+        self._put("said", printable(text))
+
+    def _put(self, name: str, text: str) -> None:
+        """Changes one of the single lines, if it says something else now."""
+        line = self.query_one(f"#{name}", Static)
+        if str(line.content) != text:
+            line.update(text)
+
+
+class TopApp(App[None]):
+    """Runs the board; in the terminal's own colours, so that NO_COLOR and themes are obeyed."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS: ClassVar[str] = """
+    Screen { background: ansi_default; color: ansi_default; }
+    #condition, #totals, #tabs, #said, #keys { height: 1; width: 1fr; }
+    #tabs { text-style: bold; margin-bottom: 0; }
+    #rows { height: 1fr; }
+    #filter { height: 1; border: none; padding: 0; background: ansi_default; color: ansi_default; }
+    #keys { text-style: reverse; }
+    #text { height: 1fr; scrollbar-size: 1 1; background: ansi_default; }
+    #lines { width: 1fr; height: auto; }
+    Confirm { align: center middle; background: transparent; }
+    #box { width: 72; max-width: 100%; height: auto; border: solid ansi_default; padding: 0 1;
+           background: ansi_default; }
+    #why { border: none; background: ansi_default; color: ansi_default; }
+    .title { text-style: bold; }
+    Static { background: ansi_default; color: ansi_default; }
+    """
+
+    def __init__(self, connector: Connector, scope: Scope, *, every_s: float, by: str) -> None:
+        super().__init__(ansi_color=True)
+        self._board = Board(connector, scope, every_s=every_s, by=by)
+
+    def on_mount(self) -> None:
+        self.push_screen(self._board)
+
+
+async def _help() -> list[str]:
+    return HELP.split("\n")

@@ -1,0 +1,138 @@
+"""What Enter shows: a job's story, a group's facts and rates, what a worker said of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from retraced.cli import timeline
+from retraced.cli.listing import ago, when
+from retraced.cli.output import printable
+from retraced.cli.summary import plural
+from retraced.cli.top.data import Snapshot
+from retraced.cli.top.target import Target
+from retraced.cli.top.words import counted, span
+from retraced.durations import format_ms
+from retraced.keys import Keys
+from retraced.store.connection import Link
+from retraced.store.reads.activity import WorkerView
+from retraced.store.reads.groups import groups_of, stream_facts
+from retraced.store.reads.overview import GroupView
+from retraced.store.reads.rates import GroupTimes, Rate, Rates, Spread, Times, rates, times
+from retraced.store.reads.story import Story, story
+
+_MOST_TYPES = 50
+
+
+async def details(link: Link, target: Target, snapshot: Snapshot) -> list[str]:
+    """The lines for what a row stands for. Raises StoreErrors."""
+    if target.job:
+        return await job_lines(link, target)
+    if target.consumer:
+        return list(_worker(target, snapshot))
+    return await group_lines(link, target.keys, snapshot)
+
+
+async def job_lines(link: Link, target: Target) -> list[str]:
+    """Its story in each group, as `retraced trace` tells it; that of the row's group first."""
+    keys = target.keys
+    facts = await stream_facts(link, keys.stream)
+    ours, _ = await groups_of(link, facts)
+    names = [keys.group_name, *(name for name in ours if name != keys.group_name)]
+    stories = [
+        await story(link, Keys.of(keys.stream_name, name), target.job, facts) for name in names
+    ]
+    lines = [_heading(target, stories)]
+    for each in stories:
+        lines += ["", *timeline.lines(each, verbose=True)]
+    return lines
+
+
+async def group_lines(link: Link, keys: Keys, snapshot: Snapshot) -> list[str]:
+    """Its counts, who paused it and why, its rates, and how long its types wait and run."""
+    view = next((each for each in snapshot.groups if each.keys == keys), None)
+    lines = [f"group {keys.group_name} of {printable(keys.stream_name)}", ""]
+    if view is not None:
+        lines += _counts(view)
+    told, spent = await rates(link, keys), await times(link, keys)
+    return [*lines, "", *_rates(told), "", *_times(spent)]
+
+
+def _heading(target: Target, stories: list[Story]) -> str:
+    told = f"job {printable(target.job)} of {printable(target.keys.stream_name)}"
+    added, now_ms = stories[0].added_ms, stories[0].now_ms
+    return told if added is None else f"{told}, added {when(added)} UTC ({ago(now_ms - added)})"
+
+
+def _counts(view: GroupView) -> Iterator[str]:
+    if view.trouble:
+        yield f"  it can't be read: {printable(view.trouble)}"
+        return
+    if view.paused:
+        why = f": {printable(view.paused_why)}" if view.paused_why else ""
+        yield f"  PAUSED for {span(view.paused_ms)} by {printable(view.paused_by or '?')}{why}"
+    if not view.exists:
+        yield "  GONE from the stream; its next worker makes it again"
+    unread, ready = counted(view.unread), f"{view.ready:,}"
+    yield f"  backlog  {counted(view.backlog)} ({unread} not read, {ready} due again)"
+    yield f"  oldest   {span(view.oldest_ms)} waiting"
+    yield f"  held {view.held:,}, delayed {view.delayed:,}, dead {view.dead:,}"
+    yield f"  {plural(view.workers, 'worker')}, visibility timeout {format_ms(view.visibility_ms)}"
+
+
+def _rates(found: Rates) -> Iterator[str]:
+    yield "  A MINUTE, OVER   ADDED COMPLETED    FAILED      DEAD RECLAIMED"
+    for name, rate in (("1 min", found.minute), ("5 min", found.five), ("1 h", found.hour)):
+        yield f"  {name:<13}{_rate(rate)}"
+    yield "  since ever   " + ", ".join(f"{n} {found.totals[n]:,}" for n in sorted(found.totals))
+
+
+def _rate(rate: Rate | None) -> str:
+    if rate is None:
+        return f"{'-':>10}" * 5
+    numbers = (rate.added, rate.completed, rate.failed, rate.dead, rate.reclaimed)
+    return "".join(f"{'-' if n is None else f'{n:,.1f}':>10}" for n in numbers)
+
+
+def _times(found: GroupTimes) -> Iterator[str]:
+    yield "  LAST HOUR, MS           RUNS  wait p50     p95     p99   run p50     p95     p99"
+    yield _time("(all)", found.total)
+    busiest = sorted(found.types.items(), key=lambda pair: (-pair[1].count, pair[0]))
+    for name, each in busiest[:_MOST_TYPES]:
+        yield _time(name, each)
+    if len(busiest) > _MOST_TYPES:
+        yield f"  ... and {len(busiest) - _MOST_TYPES:,} more types"
+
+
+def _time(name: str, times: Times) -> str:
+    spreads = _spread(times.wait) + "  " + _spread(times.run)
+    return f"  {printable(name)[:18]:<18}{times.count:>10,}  {spreads}"
+
+
+def _spread(spread: Spread) -> str:
+    numbers = (spread.p50, spread.p95, spread.p99)
+    return "".join(f"{'-' if n is None else f'{n:,.0f}':>8}" for n in numbers)
+
+
+def _worker(target: Target, snapshot: Snapshot) -> Iterator[str]:
+    yield f"worker {printable(target.consumer)} in {printable(target.where)}"
+    for worker in snapshot.workers:
+        if worker.keys == target.keys and worker.consumer == target.consumer:
+            yield from _about(worker)
+            return
+    yield "  it has gone; what it held is taken over by others"
+
+
+def _about(worker: WorkerView) -> Iterator[str]:
+    yield f"  last heartbeat {ago(worker.beat_ms)}, visibility timeout {span(worker.visibility_ms)}"
+    if worker.gone:
+        yield "  GONE: silent for three visibility timeouts; what it held is taken over by others"
+    elif worker.stalled:
+        yield f"  STALLED: nothing has moved in it for {span(worker.silent_ms)}"
+    for name, value in sorted(worker.facts.items()):
+        yield f"  {printable(name)}: {printable(value)}"
+    yield ""
+    yield f"  of this group it ran {plural(len(worker.runs), 'job')} at its last heartbeat:"
+    for run in worker.runs:
+        ran = span(None if run.ran_ms is None else run.ran_ms + worker.beat_ms)
+        which = "" if run.delivery is None else f", delivery {run.delivery}"
+        yield f"  {printable(run.job):<20} {printable(run.type)} for {ran}{which}"

@@ -1,0 +1,115 @@
+"""What lies over the rows: a confirmation, a story, the help."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input, Static
+
+from retraced.cli.output import printable
+from retraced.cli.top.actions import Deed
+from retraced.errors import StoreError
+
+HELP = """\
+Views: 1-4, Tab, Shift+Tab. Rows: arrows, j k, PgUp PgDn, Home End.
+Enter  the story of a job, rates and times of a group, facts of a worker
+/      show only rows that contain these words; Esc shows all again
+r      read again now          q  quit          ?  this help
+
+C  cancel the job            P  pause or resume the group of the row
+R  requeue the dead letter   X  purge the dead letter: deletes it
+Each says what will happen and asks first.
+
+STATE of a group: ok, PAUSED, NOBODY (no worker alive), GONE (from the stream).
+  BACKLOG could run and hasn't begun; ~ is an estimate (`groups list` counts).
+  DONE/S FAIL/S over the last ten seconds. OLDEST has waited so long.
+STATE of a job: running; 12x p99 (runs 12 times longer than 99 of 100 of its
+  type, from 10 times on); fetched (not begun, or since the last heartbeat);
+  GONE (its worker is gone, another takes it over). Workers tell what they run
+  every third of the visibility timeout (10 s), so this view may lag so far.
+STATE of a worker: ok, STALLED (silent for a visibility timeout, or its event
+  loop stands still), GONE (silent for three).
+Bounds: 200 groups, 200 workers, 100 held and 100 dead letters, 500 rows."""
+
+
+class Confirm(ModalScreen[str | None]):
+    """Asks before a deed is done. Gives the reason (may be empty) to do it, None to leave it."""
+
+    BINDINGS = [  # noqa: RUF012 - as Textual reads it
+        Binding("y", "agree", show=False),
+        Binding("n,escape,q", "leave", show=False),
+    ]
+
+    def __init__(self, deed: Deed) -> None:
+        super().__init__()
+        self._deed = deed
+
+    def compose(self) -> ComposeResult:
+        deed = self._deed
+        how = "Enter: do it   Esc: leave it" if deed.asks else "y: do it   n or Esc: leave it"
+        with Vertical(id="box"):
+            yield Static(printable(deed.title) + "?", markup=False, classes="title")
+            yield Static("\n" + printable(deed.follows) + "\n", markup=False)
+            if deed.asks:
+                yield Static("Why? (all who look at the group will see it)", markup=False)
+                yield Input(id="why", compact=True, max_length=200)
+            yield Static(("\n" if deed.asks else "") + how, markup=False, classes="title")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())
+
+    def action_agree(self) -> None:
+        if not self._deed.asks:
+            self.dismiss("")
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+class Reader(Screen[None]):
+    """Text over the whole screen, to be scrolled."""
+
+    BINDINGS = [  # noqa: RUF012 - as Textual reads it
+        Binding("escape,q,enter,question_mark", "leave", show=False),
+        Binding("r", "again", show=False),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+        Binding("pagedown,space", "scroll(15)", show=False),
+        Binding("pageup", "scroll(-15)", show=False),
+        Binding("home", "scroll(-1000000)", show=False),
+        Binding("end", "scroll(1000000)", show=False),
+    ]
+
+    def __init__(self, lines: Callable[[], Awaitable[Sequence[str]]]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="text", can_focus=False):
+            yield Static("reading ...", markup=False, id="lines")
+        yield Static("Esc: back   r: read again   j k PgUp PgDn: scroll", markup=False, id="keys")
+
+    def on_mount(self) -> None:
+        self._read()
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    def action_again(self) -> None:
+        self._read()
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#text").scroll_relative(y=by, animate=False)
+
+    @work(exclusive=True)
+    async def _read(self) -> None:
+        try:
+            text = "\n".join(await self._lines())
+        except StoreError as error:
+            text = f"it can't be read now: {printable(str(error))}\n\nr: try again"
+        self.query_one("#lines", Static).update(text)

@@ -1,0 +1,247 @@
+"""The four views: a snapshot as rows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from retraced.cli.listing import first_line
+from retraced.cli.output import printable
+from retraced.cli.top.data import Buried, Snapshot, View
+from retraced.cli.top.meter import Pace
+from retraced.cli.top.table import Column, Line, Page, Tone
+from retraced.cli.top.target import Target
+from retraced.cli.top.words import counted, per_second, short, span
+from retraced.keys import Keys
+from retraced.store.reads.activity import HeldView, WorkerView
+from retraced.store.reads.held import Activity
+from retraced.store.reads.overview import GroupView
+
+MOST_ROWS = 500
+TOO_LONG = 10  # times the p99 of its type
+_TOO_LONG_MS = 1000  # below that nobody waits for it
+
+_GROUPS = (
+    Column("STATE", 7),
+    Column("STREAM/GROUP", least=18),
+    Column("BACKLOG", 7, right=True),
+    Column("HELD", 6, right=True),
+    Column("DELAYED", 7, right=True),
+    Column("DEAD", 6, right=True),
+    Column("DONE/S", 6, right=True),
+    Column("FAIL/S", 6, right=True),
+    Column("OLDEST", 7, right=True),
+    Column("WORKERS", 7, right=True, yields=1),
+)
+_RUNNING = (
+    Column("STATE", 9),
+    Column("JOB", 17),
+    Column("TYPE", least=12),
+    Column("FOR", 7, right=True),
+    Column("DELIVERY", 8, right=True),
+    Column("WORKER", least=12),
+    Column("P99", 7, right=True, yields=1),
+    Column("STREAM/GROUP", least=12, yields=2),
+)
+_WORKERS = (
+    Column("STATE", 7),
+    Column("WORKER"),
+    Column("STREAM/GROUP"),
+    Column("BEAT", 6, right=True),
+    Column("RUNS", 7, right=True),
+    Column("LONGEST NOW"),
+    Column("RELEASE", 10, yields=1),
+    Column("PID", 8, right=True, yields=2),
+)
+_DEAD = (
+    Column("DIED", 7, right=True),
+    Column("JOB", 17),
+    Column("TYPE", least=11),
+    Column("REASON", 9),
+    Column("TRIES", 5, right=True),
+    Column("ERROR", least=11),
+    Column("STREAM/GROUP", least=20, yields=1),
+)
+
+
+def page(snapshot: Snapshot, view: View, wanted: str = "") -> Page:
+    """The rows of a view that contain all of the words `wanted`, at most 500."""
+    columns, lines, nothing = _VIEWS[view]
+    words = wanted.casefold().split()
+    found = [line for line in lines(snapshot) if _contains(line, words)]
+    empty = f"nothing here contains {wanted!r}; Esc ends the filter" if words else nothing
+    return Page(columns, tuple(found[:MOST_ROWS]), empty)
+
+
+def too_long(held: HeldView, p99: Mapping[tuple[bytes, str], float]) -> float | None:
+    """How many times the p99 of its type it has run, if that is ten times or more."""
+    usual = p99.get((held.keys.prefix, held.type or ""))
+    if held.ran_ms is None or held.ran_ms < _TOO_LONG_MS or not usual:
+        return None
+    times = held.ran_ms / usual
+    return times if times >= TOO_LONG else None
+
+
+def _contains(line: Line, words: Iterable[str]) -> bool:
+    text = " ".join(line.cells).casefold()
+    return all(word in text for word in words)
+
+
+def _place(keys: Keys) -> str:
+    return printable(f"{keys.stream_name}/{keys.group_name}")
+
+
+def _groups(snapshot: Snapshot) -> Iterable[Line]:
+    for group in snapshot.groups:
+        yield _group(group, snapshot.paces.get(group.keys.prefix, Pace()))
+
+
+def _group(group: GroupView, pace: Pace) -> Line:
+    state, tone = _group_state(group)
+    where = _place(group.keys)
+    cells = (
+        state,
+        f"{where}: {printable(group.trouble)}" if group.trouble else where,
+        counted(group.backlog),
+        short(group.held),
+        short(group.delayed),
+        short(group.dead),
+        per_second(pace.completed),
+        per_second(pace.failed),
+        span(group.oldest_ms),
+        short(group.workers),
+    )
+    return Line(where, cells, Target(group.keys), tone)
+
+
+def _group_state(group: GroupView) -> tuple[str, Tone]:
+    if group.trouble:
+        return "ERROR", Tone.BAD
+    if not group.exists:
+        return "GONE", Tone.BAD
+    if group.paused:
+        return "PAUSED", Tone.TROUBLE
+    if not group.workers:
+        return "NOBODY", Tone.BAD if group.backlog.value else Tone.TROUBLE
+    return "ok", Tone.GOOD
+
+
+def _running(snapshot: Snapshot) -> Iterable[Line]:
+    """What runs too long first, then what nobody runs, then by how long it has run."""
+    ranked = [(too_long(held, snapshot.p99), held) for held in snapshot.held]
+    ranked.sort(key=_rank)
+    for times, held in ranked:
+        yield _job(held, times, snapshot.p99)
+
+
+def _rank(pair: tuple[float | None, HeldView]) -> tuple[int, int]:
+    times, held = pair
+    if times is not None:
+        return 0, -(held.ran_ms or 0)
+    if held.activity is Activity.SILENT:
+        return 1, -(held.idle_ms or 0)
+    return (2, -held.ran_ms) if held.ran_ms is not None else (3, -(held.idle_ms or 0))
+
+
+def _job(held: HeldView, times: float | None, p99: Mapping[tuple[bytes, str], float]) -> Line:
+    state, tone = _job_state(held, times)
+    usual = p99.get((held.keys.prefix, held.type or ""))
+    where = _place(held.keys)
+    cells = (
+        state,
+        printable(held.job) if held.job else "(removed)",
+        "-" if held.type is None else printable(held.type),
+        span(held.ran_ms),
+        "-" if held.delivery is None else str(held.delivery),
+        printable(held.consumer),
+        span(None if usual is None else int(usual)),
+        where,
+    )
+    key = f"{where} {cells[1]} {cells[5]}"
+    return Line(key, cells, Target(held.keys, job=held.job), tone)
+
+
+def _job_state(held: HeldView, times: float | None) -> tuple[str, Tone]:
+    if times is not None:
+        return f"{times:.0f}x p99", Tone.TROUBLE
+    match held.activity:
+        case Activity.RUNNING:
+            return "running", Tone.PLAIN
+        case Activity.SILENT:
+            return "GONE", Tone.BAD
+        case _:
+            return "fetched", Tone.PLAIN
+
+
+def _workers(snapshot: Snapshot) -> Iterable[Line]:
+    """The stalled ones first, else by name."""
+    by_name = sorted(snapshot.workers, key=lambda each: (each.consumer, each.keys.prefix))
+    for worker in sorted(by_name, key=lambda each: not each.stalled):
+        yield _worker(worker)
+
+
+def _worker(worker: WorkerView) -> Line:
+    state, tone = "ok", Tone.GOOD
+    if worker.gone:
+        state, tone = "GONE", Tone.BAD
+    elif worker.stalled:
+        state, tone = "STALLED", Tone.TROUBLE
+    where, facts = _place(worker.keys), worker.facts
+    running = "-" if worker.running is None else str(len(worker.running))
+    cells = (
+        state,
+        printable(worker.consumer),
+        where,
+        span(worker.silent_ms),
+        f"{running}/{printable(facts.get('concurrency', '-'))}",
+        _longest(worker),
+        printable(facts.get("release") or None),
+        printable(facts.get("pid")),
+    )
+    return Line(f"{where} {cells[1]}", cells, Target(worker.keys, consumer=worker.consumer), tone)
+
+
+def _longest(worker: WorkerView) -> str:
+    """Which of the jobs it told of has run longest, by type."""
+    if not worker.runs:
+        return "-"
+    run = worker.runs[0]
+    if run.type is None or run.ran_ms is None:
+        return printable(run.job)
+    return f"{printable(run.type)} {span(run.ran_ms + worker.beat_ms)}"
+
+
+def _dead(snapshot: Snapshot) -> Iterable[Line]:
+    for buried in snapshot.letters:
+        yield _letter(buried, snapshot.now_ms)
+
+
+def _letter(buried: Buried, now_ms: int) -> Line:
+    letter, where = buried.letter, _place(buried.keys)
+    job = printable(letter.job)
+    cells = (
+        span(max(now_ms - letter.died_ms, 0)),
+        job,
+        "-" if letter.type is None else printable(letter.type),
+        printable(letter.reason),
+        str(letter.attempts),
+        printable(first_line(letter.error)),
+        where,
+    )
+    invalid = letter.reason == "invalid"
+    target = Target(buried.keys, job=letter.job, dead=True, invalid=invalid)
+    return Line(f"{where} {job}", cells, target)
+
+
+_NO_GROUPS = """no streams yet. Add a job:
+  retraced add emails to=ada@example.org
+and start a worker:
+  retraced consume emails --group mail --exec ./send.sh"""
+_NO_WORKERS = """no worker is alive here. Start one:
+  retraced consume STREAM --group G --app MODULE:ATTR"""
+_View = tuple[tuple[Column, ...], Callable[[Snapshot], Iterable[Line]], str]
+_VIEWS: Mapping[View, _View] = {
+    View.GROUPS: (_GROUPS, _groups, _NO_GROUPS),
+    View.RUNNING: (_RUNNING, _running, "nothing is held by a worker now"),
+    View.WORKERS: (_WORKERS, _workers, _NO_WORKERS),
+    View.DEAD: (_DEAD, _dead, "no dead letters: nothing to do"),
+}
