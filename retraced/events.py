@@ -51,6 +51,12 @@ class EventName(StrEnum):
     RESUMED = "resumed"
 
 
+# After these a group has no more to do with a job, unless someone replays it.
+ENDINGS = frozenset(
+    {EventName.COMPLETED, EventName.CANCELLED, EventName.VANISHED, EventName.PURGED}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event of one job; `job` is "" for an event of the whole group.
@@ -107,7 +113,8 @@ def describe(event: Event) -> str:
         line += f": {_one_line(why)}"
     due = details.get("due")
     if isinstance(due, int) and event.name not in _ALREADY_DUE:
-        line += f"; due in {format_ms(max(due - event.at_ms, 0))}"
+        left = due - event.at_ms
+        line += f"; due in {format_ms(left)}" if left > 0 else "; due at once"
     if details.get("counted_from"):
         line += f"; counted from its {details['counted_from']}, as its id is no clock time"
     if details.get("duplicates"):

@@ -19,10 +19,14 @@ def traceback_of(event: Event) -> str:
     return str(event.details.get("traceback") or "")
 
 
-def last_frame(traceback: str) -> str:
-    """Where it was raised: `File "jobs.py", line 7, in boom`; empty if no frame tells."""
-    found = _FRAME.findall(traceback)
-    return printable(found[-1]) if found else ""
+def last_frame(traceback: str) -> list[str]:
+    """Where it was raised: `File "jobs.py", line 7, in boom` and the line of code below it."""
+    found = list(_FRAME.finditer(traceback))
+    if not found:
+        return []
+    code = traceback[found[-1].end() :].split("\n")[1:2]
+    told = [found[-1][0], *(f"  {line.strip()}" for line in code if line.startswith("    "))]
+    return [printable(line) for line in told]
 
 
 def block(traceback: str, *, indent: int, most: int | None = None) -> Iterator[str]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from retraced.cli import answers
 from retraced.cli.frames import block, last_frame, traceback_of
 from retraced.cli.listing import ago, iso, moment, terminal_width, when
 from retraced.cli.output import printable
 from retraced.cli.remedy import next_step
 from retraced.durations import format_ms
-from retraced.events import Event, EventName, describe
-from retraced.store.reads.held import Activity, Holding
+from retraced.events import Event, describe
+from retraced.store.reads.groups import Pause
+from retraced.store.reads.held import Holding
 from retraced.store.reads.story import State, Story
 
 _CLOCK = "%H:%M:%S"
@@ -22,43 +23,23 @@ _WAIT = 8
 _UNDER = " " * (_MARGIN + len("00:00:00.000  ") + _WAIT + 2)
 _TRACEBACK_MARGIN = 6
 
-_WHY: tuple[tuple[EventName, str, str], ...] = (
-    (EventName.FAILED, "1 attempt failed", "{} attempts failed"),
-    (EventName.CRASHED, "its process died once", "its process died {} times"),
-    (EventName.RECLAIMED, "taken over once from a silent worker", "taken over {} times"),
-    (EventName.RELEASED, "given back once unfinished", "given back {} times unfinished"),
-    (EventName.SNOOZED, "snoozed once", "snoozed {} times"),
-    (EventName.UNHANDLED, "once no worker had a handler", "{} times no worker had a handler"),
-    (EventName.REQUEUED, "put back once by a person", "put back {} times by a person"),
-)
+_LABELS = 11
 
 
 def lines(story: Story, *, verbose: bool = False) -> list[str]:
     """The whole story of one group, for a terminal; `verbose`: with its tracebacks."""
-    told = _paragraph(f"group {story.group}: {whereabouts(story)}", indent=0)
+    told = [f"group {story.group}: {story.state}" + (" (paused)" if story.paused else "")]
+    for label, answer in (
+        ("now", answers.where(story)),
+        (_again_label(story), _again(story)),
+        ("next", answers.following(story)),
+    ):
+        told += _answered(label, answer)
     if step := next_step(story):
         told.append(" " * _MARGIN + printable(step))  # not wrapped, so that it can be pasted
     for sentence in _remarks(story):
         told += _paragraph(sentence, indent=_MARGIN)
-    told += _timeline(story, verbose)
-    return told
-
-
-def whereabouts(story: Story) -> str:
-    """Where the job is now, and what comes next, in one sentence."""
-    match story.state:
-        case State.QUEUED:
-            return _queued(story)
-        case State.HELD:
-            return _held(story)
-        case State.DELAYED:
-            return _delayed(story)
-        case State.DEAD:
-            return f"dead ({story.reason or 'reason unknown'})"
-        case State.UNKNOWN:
-            return "no event of this job is kept, and it is nowhere in the group now"
-        case _:
-            return story.state.value + _after_all(story)
+    return [*told, "", *_timeline(story, verbose)]
 
 
 def was_there(story: Story) -> bool:
@@ -71,8 +52,9 @@ def as_data(story: Story) -> dict[str, Any]:
     return {
         "group": story.group,
         "state": story.state.value,
-        "where": whereabouts(story),
-        "why_more_than_once": again(story) or None,
+        "where": answers.where(story),
+        "why_more_than_once": answers.again(story) or None,
+        "next": answers.following(story) or None,
         "added_at": iso(story.added_ms),
         "due_at": iso(story.due_ms),
         "attempts": story.attempts,
@@ -81,12 +63,20 @@ def as_data(story: Story) -> dict[str, Any]:
         "crashes": story.crashes,
         "reason": story.reason or None,
         "error": story.error or None,
-        "held": _holding_data(story.holding),
+        "held": holding_data(story.holding),
         "cancel_requested": story.cancel_requested,
         "paused": story.paused,
+        "pause": pause_data(story.pause),
         "remarks": list(_gaps(story)),
         "events": [event_data(event) for event in story.events],
     }
+
+
+def pause_data(pause: Pause | None) -> dict[str, Any] | None:
+    """A pause for programs: by, since, why."""
+    if pause is None:
+        return None
+    return {"by": pause.by or None, "since": iso(pause.since_ms), "why": pause.why or None}
 
 
 def event_data(event: Event) -> dict[str, Any]:
@@ -101,7 +91,7 @@ def event_data(event: Event) -> dict[str, Any]:
     }
 
 
-def _holding_data(holding: Holding | None) -> dict[str, Any] | None:
+def holding_data(holding: Holding | None) -> dict[str, Any] | None:
     if holding is None:
         return None
     return {
@@ -111,6 +101,9 @@ def _holding_data(holding: Holding | None) -> dict[str, Any] | None:
         "idle_ms": holding.idle_ms,
         "delivery": holding.delivery,
         "state": holding.activity.value,
+        "type": holding.type,
+        "ran_ms": holding.ran_ms,
+        "ignoring": holding.ignoring.why if holding.ignoring else None,
     }
 
 
@@ -125,75 +118,38 @@ def event_lines(
     traceback = traceback_of(event)
     if verbose:
         return [*told, *block(traceback, indent=_TRACEBACK_MARGIN)]
-    place = last_frame(traceback)
-    return [*told, *_below(place)] if place else told
+    return told + [line for place in last_frame(traceback) for line in _below(place)]
 
 
-def _queued(story: Story) -> str:
-    where = "not read yet" if story.unread else "waiting in the group's ready stream"
-    if story.paused:
-        return f"queued, {where}; the group is paused, so nothing starts until it is resumed"
-    if not story.workers:
-        return f"queued, {where}; no worker is alive in this group"
-    return f"queued, {where}; it starts when a worker has a free slot"
+def _again_label(story: Story) -> str:
+    return "runs again" if story.state in (State.DELAYED, State.QUEUED) else "ran again"
 
 
-def _held(story: Story) -> str:
-    holding = story.holding
-    if holding is None:
-        return "held"
-    who = printable(holding.consumer)
-    told = f"held by {who} ({holding.activity}), delivery {holding.delivery}"
-    told += f", last sign of life {ago(holding.idle_ms)}"
-    if holding.activity is Activity.SILENT or _lease_ended(story):
-        told += "; another worker takes it over at its next sweep"
-    return told
+def _again(story: Story) -> str:
+    """Why it was handed out more than once; that it wasn't, where it was at all."""
+    if why := answers.again(story):
+        return f"because {why}"
+    return "no" if story.events or story.holding is not None else ""
 
 
-def _after_all(story: Story) -> str:
-    if story.added_ms is None or not story.events:
-        return ""
-    return f", {format_ms(max(story.events[-1].at_ms - story.added_ms, 0))} after it was added"
-
-
-def _lease_ended(story: Story) -> bool:
-    if story.holding is None or story.visibility_ms is None:
-        return False
-    return story.holding.idle_ms > story.visibility_ms
-
-
-def _delayed(story: Story) -> str:
-    if story.due_ms is None:
-        return "delayed"
-    left = story.due_ms - story.now_ms
-    why = f" ({story.reason})" if story.reason else ""
-    if left <= 0:
-        who = "a worker promotes it" if story.workers else "no worker is alive in this group"
-        return f"delayed{why}, due since {format_ms(-left)}; {who}"
-    return f"delayed{why}, due in {format_ms(left)}, at {when(story.due_ms)} UTC"
+def _answered(label: str, answer: str) -> list[str]:
+    if not answer:
+        return []
+    return textwrap.wrap(
+        answer,
+        terminal_width(),
+        initial_indent=f"{'':{_MARGIN}}{label:{_LABELS}}",
+        subsequent_indent=" " * (_MARGIN + _LABELS),
+        break_on_hyphens=False,
+    )
 
 
 def _remarks(story: Story) -> Iterator[str]:
     if not story.group_exists:
         yield "the group is gone from the stream; its next worker makes it again"
-    if story.cancel_requested:
-        yield "a cancel was asked for; it ends at its next step"
-    if why := again(story):
-        yield f"why more than once: {why}"
     if story.added_ms is None and story.events:
         yield "its id isn't a clock time: durations counted from its first delivery"
     yield from _gaps(story)
-
-
-def again(story: Story) -> str:
-    """What made the job be handed out more than once; empty if it wasn't."""
-    counted = Counter(event.name for event in story.events)
-    reasons = [
-        one if counted[name] == 1 else many.format(counted[name])
-        for name, one, many in _WHY
-        if counted[name]
-    ]
-    return ", ".join(reasons)
 
 
 def _gaps(story: Story) -> Iterator[str]:
@@ -203,8 +159,8 @@ def _gaps(story: Story) -> Iterator[str]:
         return
     if story.gap:
         yield (
-            f"{story.searched:,} events of the group were searched, the oldest and the newest; "
-            "what lies between wasn't read"
+            f"{story.searched:,} entries of the group's events were searched, from the time in "
+            "its id on; newer ones weren't read"
         )
     elif story.state is State.UNKNOWN and story.group_exists:
         yield from _all_gone(story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,7 +12,7 @@ import redis
 
 from retraced.keys import Keys
 from retraced.store.connection import Connector
-from retraced.store.writes import Source, cancel, requeue
+from retraced.store.writes import Source, cancel, pause, requeue
 from tests.commands import run
 from tests.driver import Driver
 
@@ -99,7 +100,9 @@ async def _released(driver: Driver) -> str:
 def test_a_job_that_nobody_has_read_is_queued(url: str, stream: str) -> None:
     story = told(url, stream, driven(url, stream, _added))
     assert story["state"] == "queued"
-    assert "no worker is alive" in story["where"]
+    assert story["where"] == "queued, not read yet by the group"
+    assert "no worker is alive" in story["next"]
+    assert story["why_more_than_once"] is None
     assert events(story) == []
 
 
@@ -128,7 +131,9 @@ def test_a_delayed_job_says_when_it_comes_next(url: str, stream: str) -> None:
     story = told(url, stream, driven(url, stream, _failed))
     assert story["state"] == "delayed"
     assert story["due_at"] is not None
-    assert "due in" in story["where"]
+    assert story["where"].startswith("delayed until 2")
+    assert story["where"].endswith(" UTC, because attempt 1 failed: ValueError: boom")
+    assert story["next"].startswith("in ")
     assert story["error"] == "ValueError: boom"
     assert story["attempts"] == 1
 
@@ -137,7 +142,7 @@ def test_a_job_that_ran_twice_says_why(url: str, stream: str) -> None:
     story = told(url, stream, driven(url, stream, _retried))
     assert story["state"] == "done"
     assert events(story) == ["failed", "completed"]
-    assert story["why_more_than_once"] == "1 attempt failed"
+    assert story["why_more_than_once"] == "attempt 1 failed (ValueError: boom)"
 
 
 def test_a_dead_job_says_why_it_died(url: str, stream: str) -> None:
@@ -153,6 +158,79 @@ def test_the_command_that_puts_a_dead_job_back_can_be_pasted(url: str, stream: s
     words = shlex.split(line.partition("put it back: ")[2])
     assert words == ["retraced", "dlq", "requeue", f"{stream} (eu)", job, "--group", "mail"]
     assert run(url, *words[1:]).code == 0
+
+
+def test_the_three_questions_stand_above_the_timeline(url: str, stream: str) -> None:
+    shown = run(url, "trace", stream, driven(url, stream, _failed), form="table").out
+    _, _, group, now, *rest = shown.splitlines()
+    assert group == "group mail: delayed"
+    assert now.startswith("  now        delayed until 2")
+    assert any(line == "  runs again because attempt 1 failed (ValueError: boom)" for line in rest)
+    assert any(line.startswith("  next       in ") for line in rest)
+
+
+def test_a_job_that_a_worker_has_not_started_says_so(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        await driver.beat(running="[]")
+        return await _fetched(driver)
+
+    story = told(url, stream, driven(url, stream, work))
+    assert story["where"].startswith("held by worker-1, not started, delivery 1")
+    assert story["next"].startswith("when worker-1 has a free slot")
+
+
+def test_a_running_job_says_for_how_long(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await _fetched(driver)
+        runs = json.dumps([["mail", 90_000, 1, stream]])
+        await driver.beat(running=json.dumps([job]), runs=runs)
+        return job
+
+    story = told(url, stream, driven(url, stream, work))
+    assert story["where"].startswith("held by worker-1, running for 1m 30s, delivery 1")
+    assert story["held"]["type"] == "mail"
+    assert story["held"]["ran_ms"] >= 90_000
+    assert story["next"].startswith("it runs now")
+
+
+def test_a_job_that_ignores_its_cancel_is_told(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await _fetched(driver)
+        ignoring = json.dumps({job: ["cancelled", 5_000, "mail", stream]})
+        await driver.beat(running=json.dumps([job]), ignoring=ignoring)
+        return job
+
+    story = told(url, stream, driven(url, stream, work))
+    assert "told to end (cancelled) 5s ago, runs on" in story["where"]
+    assert story["held"]["ignoring"] == "cancelled"
+
+
+def test_a_job_whose_worker_is_gone_waits_for_a_takeover(url: str, stream: str) -> None:
+    story = told(url, stream, driven(url, stream, _fetched))
+    assert "which is gone" in story["where"]
+    assert "by a takeover when a worker starts" in story["next"]
+
+
+def test_an_unread_job_says_how_many_are_before_it(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        await _fetched(driver)
+        for _ in range(3):
+            await driver.add("a", "b")
+        return await driver.add("a", "b")
+
+    story = told(url, stream, driven(url, stream, work))
+    assert story["where"] == "queued, not read yet by the group; 3 before it"
+
+
+def test_a_paused_group_is_told_with_who_when_and_why(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        await driver.link.run(pause(driver.keys, by="ada@desk", why="bad deploy"))
+        return await _added(driver)
+
+    story = told(url, stream, driven(url, stream, work))
+    assert story["next"].startswith("when the group is resumed; the group is paused since 2")
+    assert story["next"].endswith("by ada@desk: bad deploy")
+    assert (story["pause"]["by"], story["pause"]["why"]) == ("ada@desk", "bad deploy")
 
 
 def test_a_requeued_job_says_by_whom(url: str, stream: str) -> None:
@@ -267,9 +345,9 @@ def test_a_due_job_that_nobody_promotes_says_so(url: str, stream: str) -> None:
         await driver.link.call("HSET", driver.keys.job(job.encode()), "due", 1)
         return job
 
-    where = told(url, stream, driven(url, stream, work))["where"]
-    assert "due since" in where
-    assert "no worker is alive" in where
+    story = told(url, stream, driven(url, stream, work))
+    assert "due since" in story["next"]
+    assert "no worker is alive" in story["next"]
 
 
 def test_a_group_that_is_gone_from_the_stream_is_told(
@@ -356,7 +434,9 @@ ValueError: \x1b[2Jboom
 
 def test_a_failure_says_where_it_was_raised(url: str, stream: str) -> None:
     ran = run(url, "trace", stream, driven(url, stream, _failed_in_boom), form="table")
-    assert ran.out.splitlines()[-1].strip() == 'File "/app/jobs.py", line 7, in boom'
+    place, code = ran.out.splitlines()[-2:]
+    assert place.strip() == 'File "/app/jobs.py", line 7, in boom'
+    assert code.strip() == r'raise ValueError("\x1b[2Jboom")'
     assert "line 12" not in ran.out
 
 

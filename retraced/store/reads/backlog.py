@@ -58,6 +58,18 @@ async def unread(
     return Count(behind.counted, exact=False)
 
 
+async def between(
+    link: Link, stream: bytes, *, behind: bytes, before: bytes, most: int = 1_000
+) -> Count:
+    """Entries of a stream behind one id and before another; counts no more than `most`."""
+    side = _Side(after(behind), after(before))
+    while side.counted < most:
+        await _next_page(link, stream, side)
+        if side.ended:
+            return Count(side.counted)
+    return Count(side.counted, exact=False)
+
+
 async def _next_page(link: Link, stream: bytes, side: _Side) -> int:
     """Counts one more page of a side; gives the bytes that it took."""
     reply: list[Any] = settled(

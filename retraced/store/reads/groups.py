@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from retraced.entry import added_ms
 from retraced.errors import InvalidName
 from retraced.keys import GROUPS, Keys, parse_group_member
 from retraced.store.connection import Link
 from retraced.store.reads.backlog import Count, unread
 from retraced.store.reads.replies import (
     SMALLEST,
+    after,
     if_group,
     if_stream,
     number,
@@ -36,10 +38,20 @@ class StreamFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Who paused a group, when (Redis ms) and why; `why` may be empty."""
+
+    since_ms: int
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class GroupSummary:
     """The jobs of one group by where they are; `exists` is False when `S` has no such group.
 
-    `workers` are those whose heartbeat hasn't expired.
+    `workers` are those whose heartbeat hasn't expired. `oldest_ms`: since when (Redis ms) the first
+    job waits that a worker could start at once; None if there is none, or its id tells no time.
     """
 
     stream: bytes
@@ -53,10 +65,34 @@ class GroupSummary:
     workers: int
     position: bytes
     state: dict[str, str]
+    now_ms: int
+    oldest_ms: int | None
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that the group is in, if it is."""
+        return pause_of(self.state)
 
     @property
     def paused(self) -> bool:
-        return any(name.startswith("paused") for name in self.state)
+        return self.pause is not None
+
+    @property
+    def oldest_for_ms(self) -> int | None:
+        """How long the first job that could start has waited."""
+        return None if self.oldest_ms is None else max(self.now_ms - self.oldest_ms, 0)
+
+
+def pause_of(state: Mapping[str, str]) -> Pause | None:
+    """The pause of a group, from its `P:state`; None if it isn't paused."""
+    if "paused_since" not in state:
+        return None
+    since = state["paused_since"]
+    return Pause(
+        since_ms=int(since) if since.isdigit() else 0,
+        by=state.get("paused_by", ""),
+        why=state.get("paused_why", ""),
+    )
 
 
 async def known_groups(link: Link) -> list[tuple[str, str]]:
@@ -107,7 +143,19 @@ async def summaries(link: Link, stream: str, groups: Sequence[str]) -> list[Grou
 
 async def summary(link: Link, keys: Keys, facts: StreamFacts) -> GroupSummary:
     """The jobs of one group by where they are."""
-    now, first, later, ready, delayed, dead, workers, state = await link.calls(
+    position = facts.positions.get(keys.group)
+    (
+        now,
+        first,
+        later,
+        ready,
+        delayed,
+        dead,
+        workers,
+        state,
+        groups,
+        unread_first,
+    ) = await link.calls(
         [
             ("TIME",),
             ("XPENDING", keys.stream, keys.group),
@@ -117,11 +165,15 @@ async def summary(link: Link, keys: Keys, facts: StreamFacts) -> GroupSummary:
             ("XLEN", keys.dlq),
             ("ZRANGE", keys.workers, 0, MOST_WORKERS, "WITHSCORES"),
             ("HGETALL", keys.state),
+            ("XINFO", "GROUPS", keys.ready),
+            ("XRANGE", keys.stream, after(position or SMALLEST), "+", "COUNT", 1),
         ]
     )
-    position = facts.positions.get(keys.group)
     known = pairs(settled(state))
-    held_later = _pending(later)
+    held_later, now_ms = _pending(later), time_ms(settled(now))
+    ready_first = await _first_ready(link, keys, if_stream(groups, []))
+    firsts = [settled(unread_first) if position else [], ready_first]
+    oldest = [added_ms(page[0][0], now_ms) for page in firsts if page]
     return GroupSummary(
         stream=keys.stream,
         group=keys.group,
@@ -131,10 +183,22 @@ async def summary(link: Link, keys: Keys, facts: StreamFacts) -> GroupSummary:
         ready=max(number(settled(ready)) - held_later, 0),
         delayed=number(settled(delayed)),
         dead=number(settled(dead)),
-        workers=alive(settled(workers), time_ms(settled(now)), known),
+        workers=alive(settled(workers), now_ms, known),
         position=position or SMALLEST,
         state={text(name): text(value) for name, value in known.items()},
+        now_ms=now_ms,
+        oldest_ms=min((each for each in oldest if each is not None), default=None),
     )
+
+
+async def _first_ready(link: Link, keys: Keys, groups: Sequence[Any]) -> list[Any]:
+    """The first entry of `ready` that no worker has been given, in a list, or none."""
+    position = SMALLEST
+    for row in map(pairs, groups):
+        if row[b"name"] == keys.group:
+            position = row[b"last-delivered-id"]
+    page = await link.call("XRANGE", keys.ready, after(position), "+", "COUNT", 1)
+    return list(settled(page))
 
 
 async def _unread(link: Link, facts: StreamFacts, position: bytes | None) -> Count:

@@ -8,11 +8,13 @@ from enum import StrEnum
 from typing import Any
 
 from retraced.entry import split_ready
+from retraced.errors import InvalidEntry
 from retraced.keys import Keys
 from retraced.store.connection import Link
-from retraced.store.reads.replies import if_group, number, settled
-from retraced.store.reads.workers import WorkerState, states
+from retraced.store.reads.replies import after, if_group, number, redis_now, settled
+from retraced.store.reads.workers import Ignored, Run, WorkerState, states
 
+_PAGE = 500
 _BODIES = 20  # ready entries asked for in one pipeline: their bodies come along
 
 
@@ -28,7 +30,11 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One delivery that isn't settled. `delivery` counts all deliveries of the job so far."""
+    """One delivery that isn't settled. `delivery` counts all deliveries of the job so far.
+
+    `idle_ms`: since its lease was renewed. `type`, `ran_ms` (so far) and `ignoring` (what it was
+    told and doesn't heed) are as its worker told last; None where it didn't.
+    """
 
     job: bytes
     key: bytes
@@ -37,6 +43,9 @@ class Holding:
     idle_ms: int
     delivery: int
     activity: Activity
+    type: str | None = None
+    ran_ms: int | None = None
+    ignoring: Ignored | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +65,25 @@ class _Row:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """What a worker's heartbeat tells of its jobs, taken apart once for all of them."""
+
+    alive: bool
+    beat_ms: int
+    running: frozenset[bytes] | None
+    runs: dict[bytes, Run]
+    ignoring: dict[bytes, Ignored]
+
+
 async def held(link: Link, keys: Keys, *, limit: int = 100) -> HeldPage:
     """The held jobs of a group, lowest ids first, those on `S` before those on the ready stream."""
-    asked: list[tuple[bytes | str | int, ...]] = []
-    for key in (keys.stream, keys.ready):
-        asked += [("XPENDING", key, keys.group), ("XPENDING", key, keys.group, "-", "+", limit)]
-    on_stream, stream_rows, on_ready, ready_rows = await link.calls(asked)
-    first = _rows(keys.stream, if_group(stream_rows, []))
-    later = _rows(keys.ready, if_group(ready_rows, []))
+    on_stream, on_ready = await link.calls(
+        [("XPENDING", key, keys.group) for key in (keys.stream, keys.ready)]
+    )
     total = number(if_group(on_stream, [0])[0]) + number(if_group(on_ready, [0])[0])
+    first = await _pending(link, keys, keys.stream, limit)
+    later = await _pending(link, keys, keys.ready, limit)
     return HeldPage(await _holdings(link, keys, first, later), total)
 
 
@@ -76,16 +95,38 @@ async def holding_of(
     return found[0] if found else None
 
 
+async def _pending(link: Link, keys: Keys, key: bytes, limit: int) -> list[_Row]:
+    """The first rows of one pending list, page by page; none where the group isn't there."""
+    rows: list[_Row] = []
+    start = b"-"
+    while len(rows) < limit:
+        count = min(_PAGE, limit - len(rows))
+        [reply] = await link.calls([("XPENDING", key, keys.group, start, "+", count)])
+        page = _rows(key, if_group(reply, []))
+        rows += page
+        if len(page) < count:
+            break
+        start = after(page[-1].entry)
+    return rows
+
+
 async def _holdings(
     link: Link, keys: Keys, first: Sequence[_Row], later: Sequence[_Row]
 ) -> tuple[Holding, ...]:
+    if not first and not later:
+        return ()
     jobs = await _jobs_of(link, keys, [row.entry for row in later])
-    owners = sorted({row.consumer for row in (*first, *later)})
-    heartbeats = {state.consumer: state for state in await states(link, keys, owners)}
-    found = [_holding(row, row.entry, row.count, heartbeats[row.consumer]) for row in first]
+    names = sorted({row.consumer for row in (*first, *later)})
+    now_ms = await redis_now(link)
+    owners = {
+        state.consumer: _owner(state, now_ms)
+        for start in range(0, len(names), _PAGE)
+        for state in await states(link, keys, names[start : start + _PAGE])
+    }
+    found = [_holding(row, row.entry, row.count, owners[row.consumer]) for row in first]
     for row in later:
         job, earlier = jobs.get(row.entry, (b"", 0))
-        found.append(_holding(row, job, earlier + row.count, heartbeats[row.consumer]))
+        found.append(_holding(row, job, earlier + row.count, owners[row.consumer]))
     return tuple(found)
 
 
@@ -98,12 +139,30 @@ async def _jobs_of(
         page = entries[start : start + _BODIES]
         for reply in await link.calls([("XRANGE", keys.ready, e, e) for e in page]):
             for entry, fields in settled(reply):
-                carried, _ = split_ready(fields)
-                found[entry] = (carried.job, carried.deliveries)
+                found[entry] = _carried(entry, fields)
     return found
 
 
-def _holding(row: _Row, job: bytes, delivery: int, owner: WorkerState) -> Holding:
+def _carried(entry: bytes, fields: Sequence[bytes]) -> tuple[bytes, int]:
+    try:
+        carried, _ = split_ready(fields)
+    except InvalidEntry:  # not written by ReTraced
+        return entry, 0
+    return carried.job, carried.deliveries
+
+
+def _owner(state: WorkerState, now_ms: int) -> _Owner:
+    return _Owner(
+        alive=state.alive,
+        beat_ms=state.beat_ms(now_ms) or 0,
+        running=state.running,
+        runs=state.runs,
+        ignoring=state.ignoring,
+    )
+
+
+def _holding(row: _Row, job: bytes, delivery: int, owner: _Owner) -> Holding:
+    run = owner.runs.get(job)
     return Holding(
         job=job,
         key=row.key,
@@ -112,15 +171,19 @@ def _holding(row: _Row, job: bytes, delivery: int, owner: WorkerState) -> Holdin
         idle_ms=row.idle_ms,
         delivery=delivery,
         activity=_activity(job, owner),
+        type=run.type if run else None,
+        ran_ms=run.ran_ms + owner.beat_ms if run else None,
+        ignoring=owner.ignoring.get(job),
     )
 
 
-def _activity(job: bytes, owner: WorkerState) -> Activity:
+def _activity(job: bytes, owner: _Owner) -> Activity:
     if not owner.alive:
         return Activity.SILENT
     if owner.running is None:
         return Activity.UNKNOWN
-    if owner.ignoring.get(job) == "cancelled":
+    ignored = owner.ignoring.get(job)
+    if ignored is not None and ignored.why == "cancelled":
         return Activity.IGNORING
     return Activity.RUNNING if job in owner.running else Activity.PREFETCHED
 

@@ -13,7 +13,8 @@ from retraced.events import Event, EventName, parse_record
 from retraced.keys import Keys
 from retraced.store.connection import Link
 from retraced.store.reads import eventlog
-from retraced.store.reads.groups import MOST_WORKERS, StreamFacts, alive
+from retraced.store.reads.backlog import Count, between
+from retraced.store.reads.groups import MOST_WORKERS, Pause, StreamFacts, alive, pause_of
 from retraced.store.reads.held import Holding, holding_of
 from retraced.store.reads.replies import (
     SMALLEST,
@@ -62,8 +63,9 @@ class Story:
     """One job in one group. Times in Redis ms; counts None when no record tells them.
 
     `from_record`: the events are the record's, `omitted` of them weren't kept; else they were
-    looked for in `P:events`, `searched` entries of it, with a `gap` in the middle or not.
-    `read_past`: the group has been given entries behind its id.
+    looked for in `P:events`, `searched` entries of it; `gap`: the newest weren't read.
+    `read_past`: the group has been given entries behind its id. `ahead`: how many jobs the group is
+    given before this one, if it is unread. `hold_ms`: for how long no job is taken over.
     """
 
     stream: str
@@ -92,9 +94,15 @@ class Story:
     in_stream: bool
     group_exists: bool
     cancel_requested: bool
-    paused: bool
+    pause: Pause | None
     workers: int
     visibility_ms: int | None
+    ahead: Count | None
+    hold_ms: int
+
+    @property
+    def paused(self) -> bool:
+        return self.pause is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,7 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
         added_ms=added_ms(job, looked.now_ms),
         events=tuple(events),
         from_record=bool(record),
-        omitted=max(number(record.get(b"e_count")) - len(events), 0) if record else 0,
+        omitted=_omitted(record),
         searched=log.read,
         gap=log.gap,
         oldest_event_ms=log.oldest_ms,
@@ -150,10 +158,17 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
         in_stream=looked.in_stream,
         group_exists=keys.group in facts.positions,
         cancel_requested=looked.cancelled,
-        paused=any(name.startswith(b"paused") for name in looked.state),
+        pause=pause_of({text(name): text(value) for name, value in looked.state.items()}),
         workers=looked.workers,
         visibility_ms=_count(looked.state, b"visibility_ms"),
+        ahead=await _ahead(link, keys, job, facts) if unread and not holding else None,
+        hold_ms=max(number(looked.state.get(b"hold")) - looked.now_ms, 0),
     )
+
+
+def _omitted(record: dict[bytes, bytes]) -> int:
+    """How many events the record counts and no longer has."""
+    return max(number(record.get(b"e_count")) - len(parse_record(record)), 0)
 
 
 def _newest(page: list[Any]) -> bytes:
@@ -188,12 +203,26 @@ async def _look(link: Link, keys: Keys, job: bytes) -> _Looked:
 async def _events(
     link: Link, keys: Keys, job: bytes, looked: _Looked
 ) -> tuple[list[Event], eventlog.Search]:
-    """The record's events; without a record, those in `P:events`."""
-    if looked.record:
-        return parse_record(looked.record, job), eventlog.Search(last=looked.newest_event)
+    """The record's events; without a record, those in `P:events`.
+
+    One that was replayed ended before that, and may have had no record then.
+    """
     since_ms = added_ms(job, looked.now_ms)
-    log = await eventlog.search(link, keys, job, since_ms=since_ms)
-    return log.events, log
+    if not looked.record:
+        log = await eventlog.search(link, keys, job, since_ms=since_ms)
+        return log.events, log
+    events = parse_record(looked.record, job)
+    earlier: list[Event] = []
+    if events and events[0].name == EventName.REPLAYED:
+        until_ms = events[0].at_ms - 1
+        found = await eventlog.search(link, keys, job, since_ms=since_ms, until_ms=until_ms)
+        earlier = found.events
+    return [*earlier, *events], eventlog.Search(last=looked.newest_event)
+
+
+async def _ahead(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Count:
+    position = facts.positions[keys.group]
+    return await between(link, keys.stream, behind=position, before=job)
 
 
 async def _on_ready(

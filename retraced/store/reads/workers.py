@@ -13,6 +13,26 @@ from retraced.store.reads.replies import number, pairs, settled, text
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """A job that ran at a worker's last heartbeat, and how long it had run by then."""
+
+    type: str
+    ran_ms: int
+    delivery: int
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A job that was told to end (`why`: cancelled, timed out, lost, stopping) and runs on."""
+
+    why: str
+    for_ms: int
+    type: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerState:
     """One worker's last heartbeat; `facts` is empty when it has expired (silent for 3 V)."""
 
@@ -30,18 +50,40 @@ class WorkerState:
         return running_jobs(self.facts.get("running"))
 
     @property
-    def ignoring(self) -> dict[bytes, str]:
-        """Of jobs that were told to end and ran on at the last heartbeat: why they were told
-        (cancelled, timed out, lost, stopping). A plain function's job is settled by then, and its
-        thread keeps a slot.
+    def runs(self) -> dict[bytes, Run]:
+        """What it told of the jobs that run, by id; those that began first in front."""
+        jobs, told = _json(self.facts.get("running")), _json(self.facts.get("runs"))
+        if not isinstance(jobs, list) or not isinstance(told, list) or len(jobs) != len(told):
+            return {}
+        found: dict[bytes, Run] = {}
+        for job, each in zip(jobs, told, strict=True):
+            match each:
+                case [str(type_), int(ran_ms), int(delivery), str(stream), *_]:
+                    found[str(job).encode()] = Run(type_, ran_ms, delivery, stream)
+        return found
+
+    @property
+    def ignoring(self) -> dict[bytes, Ignored]:
+        """Jobs that were told to end and ran on at the last heartbeat. A plain function's job is
+        settled by then, and its thread keeps a slot.
         """
-        try:
-            told = orjson.loads(self.facts.get("ignoring", "{}"))
-        except orjson.JSONDecodeError:
-            return {}
-        if not isinstance(told, dict):
-            return {}
-        return {job.encode(): str(why[0]) for job, why in told.items() if why}
+        told = _json(self.facts.get("ignoring"))
+        found: dict[bytes, Ignored] = {}
+        for job, each in told.items() if isinstance(told, dict) else ():
+            match each:
+                case [str(why), int(for_ms), str(type_), str(stream), *_]:
+                    found[job.encode()] = Ignored(why, for_ms, type_, stream)
+        return found
+
+    def beat_ms(self, now_ms: int) -> int | None:
+        """How long ago its last heartbeat was; None if it doesn't say."""
+        at = self.facts.get("at", "")
+        return max(now_ms - int(at), 0) if at.isdigit() else None
+
+    def stalled_ms(self, now_ms: int) -> int | None:
+        """How long nothing has moved in it: no heartbeat, or an event loop that stands still."""
+        beat_ms, silent = self.beat_ms(now_ms), self.facts.get("silent_ms", "")
+        return None if beat_ms is None else beat_ms + number(silent.encode())
 
 
 async def workers_of(link: Link, keys: Keys, *, limit: int = 1000) -> list[WorkerState]:
@@ -69,13 +111,16 @@ async def states(link: Link, keys: Keys, consumers: list[bytes]) -> list[WorkerS
 
 def running_jobs(told: str | None) -> frozenset[bytes] | None:
     """The heartbeat's field `running`, a JSON list of job ids; None when absent or not a list."""
-    if told is None:
-        return None
+    jobs = _json(told)
+    return frozenset(str(job).encode() for job in jobs) if isinstance(jobs, list) else None
+
+
+def _json(told: str | None) -> Any:
+    """A fact that is JSON; None when it is absent or broken."""
     try:
-        jobs = orjson.loads(told)
+        return orjson.loads(told or "null")
     except orjson.JSONDecodeError:
         return None
-    return frozenset(str(job).encode() for job in jobs) if isinstance(jobs, list) else None
 
 
 def _state(consumer: bytes, flat: list[Any], ttl_ms: int) -> WorkerState:
