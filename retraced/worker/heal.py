@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retraced.errors import ProtocolMismatch, StoreError, Unavailable
+from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
+from retraced.store import joining
 from retraced.store.arrivals import register
 from retraced.store.connection import Link
-from retraced.store.writes import PROTOCOL, Joined, join
+from retraced.store.writes import Joined, join
 from retraced.worker.patience import Patience
 from retraced.worker.subscription import Subscription
 
@@ -36,12 +37,7 @@ class Healer:
             start=FROM_START if again else self._start,
             type_field=subscription.type_field,
         )
-        joined = await self._link.run(call)
-        if joined.protocol > PROTOCOL:
-            raise ProtocolMismatch(
-                f"group {subscription.group!r} of stream {subscription.stream!r} is worked by "
-                f"protocol {joined.protocol}, this worker knows up to {PROTOCOL}: upgrade it"
-            )
+        joined = await joining.joined(self._link, subscription.keys, call)
         subscription.adopt(joined)
         if again and (joined.created or joined.restored):
             event = "group_restored" if joined.restored else "group_created"
