@@ -17,6 +17,8 @@ from typing import Any
 from retraced.errors import RetracedError
 from retraced.handlers.child import returned
 from retraced.log import Log
+from retraced.maintenance.metering import Meter
+from retraced.maintenance.pausing import Pauser
 from retraced.maintenance.promote import Promoter
 from retraced.maintenance.prune import Pruner
 from retraced.maintenance.reclaim import Reclaimer
@@ -95,6 +97,10 @@ def duties(worker: Worker, subscription: Subscription) -> Iterable[Coroutine[Any
         beat=worker.beat,
         log=log,
     ).run()
+    if subscription.brake is not None:
+        by = worker.author.consumer.decode()
+        yield Pauser(subscription, subscription.brake, link=link, by=by, log=log).run()
+    yield Meter(subscription, link=link, author=worker.author, log=log).run()
     yield Reclaimer(
         subscription,
         worker.dispatcher,

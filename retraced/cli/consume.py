@@ -23,6 +23,7 @@ from retraced.keys import Keys
 from retraced.log import Level, Log
 from retraced.registry import Registry
 from retraced.store.writes import LEAST_VISIBILITY_MS
+from retraced.worker.brake import Brake, FailureLimit
 from retraced.worker.executors import CommandExecutor, Executor, PythonExecutor
 from retraced.worker.loop import Worker, WorkerOptions
 from retraced.worker.subscription import Policy, Subscription
@@ -95,6 +96,11 @@ Examples:
     show_default=True,
     metavar="NAME|none",
     help="Which field names the type.",
+)
+@click.option(
+    "--pause-on-failure",
+    metavar="PERCENT/N",
+    help="Pause the group when so many of this worker's last N attempts failed, as 90%/100.",
 )
 @click.option("--drain", is_flag=True, help="Stop when nothing is left to do.")
 @click.option("--drain-until", type=Duration(), help="Drain, leaving what is due later than this.")
@@ -175,9 +181,11 @@ def _subscriptions(flags: dict[str, Any]) -> list[Subscription]:
         max_crashes=flags["max_crashes"],
         unhandled_after_ms=flags["unhandled_after"],
     )
+    limit = flags["pause_on_failure"] and FailureLimit.parse(flags["pause_on_failure"])
     return [
         Subscription(
             Keys.of(stream, flags["group"]),
+            brake=Brake(limit) if limit else None,
             policy=policy,
             visibility_ms=flags["visibility_timeout"] or 30_000,
             type_field=None if flags["type_field"] == "none" else flags["type_field"],

@@ -15,9 +15,10 @@ from retraced.log import Log
 from retraced.maintenance import unusable
 from retraced.maintenance.persistence import keep_on
 from retraced.store import writes
-from retraced.store.arrivals import cancelled_among, count_asked
+from retraced.store.arrivals import cancelled_among, count_asked, pause_of
 from retraced.store.connection import Link
 from retraced.store.writes import Author, Beat, Promotion
+from retraced.worker import pausing
 from retraced.worker.delivery import Delivery
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.fetch import Fetcher
@@ -120,7 +121,12 @@ class Promoter:
         await self._fetcher.unblock()
         if paused:
             self._dispatcher.give_back(self._dispatcher.waiting.of(subscription))
-        self._log.info("paused" if paused else "resumed", stream=subscription.stream)
+            pause = await pause_of(self._link, subscription.keys)
+            pausing.tell(self._log, subscription, pause)
+            return
+        if subscription.brake is not None:
+            subscription.brake.release()
+        self._log.info("resumed", stream=subscription.stream, group=subscription.group)
 
     async def _report_routing(self) -> None:
         """Jobs ask for what only a routed group gives: counted in the group, said once."""

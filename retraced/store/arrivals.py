@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from retraced.errors import StoreError
 from retraced.keys import GROUPS, Keys, group_member
@@ -12,6 +12,14 @@ from retraced.store.connection import Link
 from retraced.store.scripts import Argument
 
 PAGE = 500
+
+
+class Pause(NamedTuple):
+    """What a group's state says of its pause; texts may be empty."""
+
+    since_ms: int
+    by: str
+    why: str
 
 
 async def read_group(
@@ -60,6 +68,15 @@ async def cancelled_among(link: Link, keys: Keys, jobs: Sequence[bytes]) -> set[
         return set()
     flags: list[int] = await link.call("SMISMEMBER", keys.cancelled, *jobs)
     return {job for job, flag in zip(jobs, flags, strict=True) if flag}
+
+
+async def pause_of(link: Link, keys: Keys) -> Pause | None:
+    """Who paused the group, when and why; None if it isn't paused."""
+    since, by, why = await link.call("HMGET", keys.state, "paused_since", "paused_by", "paused_why")
+    if since is None:
+        return None
+    since_ms = int(since) if since.isdigit() else 0
+    return Pause(since_ms, *((text or b"").decode("utf-8", "replace") for text in (by, why)))
 
 
 async def register(link: Link, keys: Keys) -> None:

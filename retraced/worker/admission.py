@@ -7,7 +7,16 @@ from time import monotonic
 
 from retraced.entry import added_ms, notes
 from retraced.errors import InvalidEntry
-from retraced.outcome import Cancelled, Expired, Facts, Invalid, Outcome, Postponed, Unhandled
+from retraced.outcome import (
+    Cancelled,
+    Expired,
+    Facts,
+    Interrupted,
+    Invalid,
+    Outcome,
+    Postponed,
+    Unhandled,
+)
 from retraced.worker.delivery import Delivery
 from retraced.worker.executors import Executor
 
@@ -18,6 +27,8 @@ def refusal(delivery: Delivery, executor: Executor) -> Outcome | None:
     """Why it can't run now, as an outcome; None if it can."""
     if delivery.cancelled:
         return Cancelled()
+    if delivery.subscription.paused:  # it came with a read that had begun before
+        return Interrupted()
     try:
         entry = delivery.understand()
     except InvalidEntry as error:

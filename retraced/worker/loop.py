@@ -12,15 +12,17 @@ from retraced.durations import format_ms
 from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
 from retraced.store import tls
+from retraced.store.arrivals import pause_of
 from retraced.store.connection import Connector
 from retraced.store.writes import Author, Beat, leave, probe
-from retraced.worker import guard
+from retraced.worker import guard, pausing
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.drain import Drain, Drained
 from retraced.worker.executors import Executor
 from retraced.worker.fetch import Fetcher
 from retraced.worker.heal import Healer
 from retraced.worker.lease import Lease
+from retraced.worker.measures import flush
 from retraced.worker.patience import Patience
 from retraced.worker.running import ignoring, told
 from retraced.worker.settle import Settler
@@ -190,10 +192,11 @@ class Worker:
                 group=subscription.group,
                 worker=self.options.consumer.decode(),
                 created=joined.created or None,
-                paused=joined.paused or None,
                 visibility_ms=subscription.visibility_ms,
             )
             self._warn_of_visibility(subscription)
+            if joined.paused:
+                pausing.tell(self.log, subscription, await pause_of(self.asking, subscription.keys))
 
     def _warn_of_visibility(self, subscription: Subscription) -> None:
         asked = self.options.visibility_ms
@@ -263,8 +266,10 @@ class Worker:
 
     async def _leave(self) -> None:
         for subscription in self.subscriptions:
+            keys = subscription.keys
             try:
-                await self.asking.run(leave(subscription.keys, self.options.consumer))
+                await flush(self.asking, keys, self.author, subscription.measures)
+                await self.asking.run(leave(keys, self.options.consumer))
             except StoreError as error:
                 self.log.debug("leave_failed", stream=subscription.stream, error=error)
         self.log.info("stopped", done=self.tally.done, dead=self.tally.dead)

@@ -18,7 +18,7 @@ from retraced.store import writes
 from retraced.store.connection import Link
 from retraced.store.scripts import Call
 from retraced.store.writes import Answer, Author
-from retraced.worker import trouble
+from retraced.worker import finished, trouble
 from retraced.worker.delivery import Delivery
 from retraced.worker.patience import Patience
 from retraced.worker.subscription import Subscription
@@ -139,17 +139,23 @@ class Settler:
             else:
                 self._completed.extendleft(reversed(batch))
             raise
-        self._completed_all(batch, answers)
+        self._completed_all(batch, done, answers)
 
-    def _completed_all(self, batch: list[Delivery], answers: Sequence[Answer]) -> None:
+    def _completed_all(
+        self, batch: list[Delivery], done: list[writes.Done], answers: Sequence[Answer]
+    ) -> None:
         if self._log.verbose or answers.count(Answer.OK) < len(batch):
             for delivery, answer in zip(batch, answers, strict=True):
                 self._answered(delivery, _COMPLETE, answer)
             return
-        for delivery in batch:
-            self.subscription.forget(delivery)
+        subscription = self.subscription
+        for delivery, (_, _, wait_ms, run_ms) in zip(batch, done, strict=True):
+            subscription.measures.add(delivery.entry.type, wait_ms, run_ms)
+            subscription.forget(delivery)
             self._settled(delivery)
         self._tally.done += len(batch)
+        if subscription.brake is not None:
+            subscription.brake.succeeded(len(batch))
 
     async def _write(self, batch: list[Job]) -> None:
         try:
@@ -220,6 +226,7 @@ class Settler:
         match answer:
             case Answer.OK:
                 self._tally.count(settlement)
+                finished.count(delivery, settlement)
                 log_settlement(self._log, delivery, settlement)
             case Answer.STALE:
                 self._log.warning("stale", **names(delivery), what="another delivery owns the job")

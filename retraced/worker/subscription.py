@@ -12,7 +12,9 @@ from retraced.entry import Entry
 from retraced.keys import Keys
 from retraced.registry import HandlerOptions
 from retraced.store.writes import Held, Joined, Source
+from retraced.worker.brake import Brake
 from retraced.worker.delivery import Delivery
+from retraced.worker.measures import Measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Subscription:
         visibility_ms: int,
         type_field: str | None = "type",
         max_payload: int = 1 << 20,
+        brake: Brake | None = None,
     ) -> None:
         self.keys = keys
         self.stream = keys.stream_name
@@ -49,6 +52,8 @@ class Subscription:
         self.visibility_ms = visibility_ms
         self.type_field = type_field
         self.max_payload = max_payload
+        self.brake = brake
+        self.measures = Measures()
         self.clock = RedisClock()
         self.held: dict[Source, dict[bytes, Delivery]] = {Source.STREAM: {}, Source.READY: {}}
         self.version = 0
