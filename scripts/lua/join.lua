@@ -3,11 +3,12 @@
 -- ARGV 1-3 group, consumer, release; 4 protocol version; 5 visibility timeout (ms, '' for what the
 --   group has, else 30 s); 6 where a new group starts (0, $ or an id); 7 the field that
 --   names the type, or none ('' if it is `type`): another one ends the meaning of `delay` and such;
---   8 least visibility timeout (ms)
+--   8 least visibility timeout (ms); 9 the stream is to retain settled entries (1 or 0), 10 for at
+--   least so long (ms or ''), 11 at least so many ('' or number); neither: all
 -- RETURNS created, restored or '' (was there); protocol; all of `state` as names and values. If
 --   the protocol is newer than the caller's nothing was written and nothing is told
 -- EMITS group_created group_restored
--- USES group plan announce ids
+-- USES group plan announce ids retention
 
 local function has_group(key)
   if redis.call('TYPE', key).ok == 'none' then return false end
@@ -42,6 +43,7 @@ if not found[2] then
 end
 if not found[3] then will('HSET', STATE, 'version', 1) end
 if ARGV[7] ~= '' then will('HSET', STATE, 'type_field', ARGV[7]) end
+if ARGV[9] == '1' then will_retain_longer(tonumber(ARGV[10]), tonumber(ARGV[11]), now) end
 if not on_stream then will('XGROUP', 'CREATE', S, GROUP, start, 'MKSTREAM') end
 if not on_ready then will('XGROUP', 'CREATE', READY, GROUP, '0', 'MKSTREAM') end
 if made == 'created' then

@@ -10,6 +10,7 @@ import redis
 
 from retraced.keys import Keys
 from retraced.outcome import Counts
+from retraced.retention import Retention
 from retraced.store import writes
 from retraced.store.scripts import Call
 from retraced.store.writes import Author, Beat, Burial, Done, Dropped, Held, Move, Releasing, Source
@@ -44,7 +45,7 @@ class Board:
 
     def retain(self, spec: str) -> None:
         """Lets the stream keep settled entries from now on."""
-        self.raw.hset(self.keys.settings, mapping={"retain": spec, "retain_at": self.now()})
+        self.run(writes.retain(self.keys, Retention.parse(spec)))
 
     def now(self) -> int:
         seconds, micro = self.raw.time()

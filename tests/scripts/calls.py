@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from retraced.retention import Retention
 from retraced.store import writes
 from retraced.store.scripts import Call
 from retraced.store.writes import Source
@@ -144,6 +145,14 @@ def join(board: Board) -> Prepared:
     return Prepared(writes.join(board.keys), job, ("delayed",))
 
 
+def join_to_retain(board: Board) -> Prepared:
+    return Prepared(writes.join(board.keys, retain=Retention.parse("7d")))
+
+
+def retain(board: Board) -> Prepared:
+    return Prepared(writes.retain(board.keys, Retention.parse("1000")))
+
+
 def reap(board: Board) -> Prepared:
     held = board.held()
     board.run(board.complete(held))
@@ -198,8 +207,8 @@ MOVING: Mapping[str, Prepare] = {
 OPERATING: Mapping[str, Prepare] = {
     made.__name__: made
     for made in (
-        cancel, cancel_held, purge, join, reap, sweep, drained, set_facts, measure, pause,
-        resume, disband,
+        cancel, cancel_held, purge, join, join_to_retain, retain, reap, sweep, drained, set_facts,
+        measure, pause, resume, disband,
     )
 }  # fmt: skip
 ALL: Mapping[str, Prepare] = {**MOVING, **OPERATING}

@@ -18,6 +18,7 @@ from retraced.store.writes.group import (
     pause,
     probe,
     resume,
+    retain,
     set_facts,
     sweep,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "replay",
     "requeue",
     "resume",
+    "retain",
     "run_now",
     "set_facts",
     "sweep",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from retraced.errors import Denied, StoreError
 from retraced.keys import Keys
+from retraced.retention import Retention
 from retraced.store.scripts import Argument, Call, script
 from retraced.store.writes.held import Author, group_keys, head
 from retraced.store.writes.operate import Verdict, verdict
@@ -69,14 +70,26 @@ def join(
     visibility_ms: int | None = None,
     start: bytes = b"0",
     type_field: str | None = "type",
+    retain: Retention | None = None,
 ) -> Call[Joined]:
     """Makes the group in `S` and in its ready stream where they are missing, and tells its facts.
 
-    A group that was there before begins at its checkpoint, a new one at `start`.
+    A group that was there before begins at its checkpoint, a new one at `start`. The stream keeps
+    settled entries for as long as the most demanding `retain` of all who joined.
     """
     args: list[Argument] = [keys.group, b"", b"", protocol, visibility_ms or "", start]
     args += ("" if type_field == "type" else type_field or "none", LEAST_VISIBILITY_MS)
+    args += _retaining(retain)
     return Call(script("join"), group_keys(keys), args, _joined)
+
+
+def retain(keys: Keys, retention: Retention | None) -> Call[str]:
+    """Sets what the stream keeps of settled entries, for all its groups; None: nothing.
+
+    Answers it as text. What is kept no longer goes with the next sweeps.
+    """
+    args: list[Argument] = [keys.group, b"", b"", *_retaining(retention)]
+    return Call(script("retain"), group_keys(keys), args, bytes.decode)
 
 
 def leave(keys: Keys, consumer: bytes, *, expired: bool = False) -> Call[Verdict]:
@@ -154,6 +167,12 @@ def resume(keys: Keys, *, by: str) -> Call[Verdict]:
 def disband(keys: Keys) -> Call[Disbanded]:
     """Ends a group: bounded calls remove its jobs' records, the last one its keys and itself."""
     return Call(script("disband"), group_keys(keys), [keys.group, b"", b""], _disbanded)
+
+
+def _retaining(retention: Retention | None) -> list[Argument]:
+    if retention is None:
+        return [0, "", ""]
+    return [1, retention.for_ms or "", retention.entries or ""]
 
 
 def _joined(reply: list[Any]) -> Joined:
