@@ -9,12 +9,15 @@ from retraced.cli.frames import block, traceback_of
 from retraced.cli.listing import ago, shortened, terminal_width, when
 from retraced.cli.output import printable
 from retraced.cli.summary import plural
-from retraced.events import Event
+from retraced.events import Event, EventName
+from retraced.fingerprint import fingerprint
 from retraced.store.reads.dead import DeadLetter
 
 _MOST_SHOWN = 2000
 _MOST_FIELDS = 50
 _TRACEBACK_LINES = 20
+_ERROR_LINES = 20
+_OFTEN = {1: "once", 2: "twice"}
 
 
 def letter_lines(
@@ -29,9 +32,10 @@ def letter_lines(
     yield f"job        {printable(letter.job)}"
     yield f"died       {died}"
     yield f"tried      {_tried(letter)}"
+    if again := _put_back(events, now_ms):
+        yield from _wrapped("put back   ", again)
     yield f"reason     {printable(letter.reason)}"
-    for place, line in enumerate(letter.error.rstrip().splitlines()):
-        yield from _wrapped("error      " if place == 0 else " " * 11, printable(line))
+    yield from _error(letter.error)
     yield from _traceback(events)
     yield f"fields     {len(fields):,}, its own, as they were added:"
     for name, value in fields[:_MOST_FIELDS]:
@@ -39,6 +43,31 @@ def letter_lines(
         yield from _wrapped(f"  {printable(name)} = ", shown)
     if len(fields) > _MOST_FIELDS:
         yield f"  ... and {len(fields) - _MOST_FIELDS:,} more; -o json shows all"
+
+
+def _error(error: str) -> Iterator[str]:
+    lines = error.rstrip().splitlines()
+    for place, line in enumerate(lines[:_ERROR_LINES]):
+        head = "error      " if place == 0 else " " * 11
+        yield from _wrapped(head, shortened(printable(line), _MOST_SHOWN))
+    if len(lines) > _ERROR_LINES:
+        yield f"{' ' * 11}... {len(lines) - _ERROR_LINES:,} more lines; -o json shows all"
+    if lines:
+        yield f"kind       {fingerprint(error)}, its fingerprint"
+
+
+def _put_back(events: Sequence[Event], now_ms: int) -> str:
+    """Whether people have put it back before, who did last, and what they changed."""
+    times = [event for event in events if event.name == EventName.REQUEUED]
+    if not times:
+        return ""
+    last = times[-1]
+    often = _OFTEN.get(len(times), f"{len(times)} times")
+    told = f"{often}, {'last ' if len(times) > 1 else ''}by {last.details.get('by') or 'unknown'}"
+    told += f" {ago(now_ms - last.at_ms)}"
+    if edited := last.details.get("edited"):
+        told += ", who changed " + ", ".join(map(str, edited))
+    return printable(told)
 
 
 def _tried(letter: DeadLetter) -> str:

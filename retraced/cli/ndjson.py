@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import orjson
 
+from retraced.cli import letterline
 from retraced.cli.summary import plural
 from retraced.client.adding import CHUNK_BYTES, CHUNK_JOBS, NotAllAdded
 from retraced.client.asynchronous import append
@@ -124,7 +125,7 @@ def entry_of_line(line: bytes) -> list[bytes]:
     """The flat entry of one line. Raises UsageError, or TypeError for a duration without a unit.
 
     With `payload`, or with nothing but options, the object says all about a job; else its members
-    that aren't options are the payload.
+    that aren't options are the payload. A line of `dlq export` is the job that died.
     """
     try:
         said = orjson.loads(line)
@@ -132,6 +133,8 @@ def entry_of_line(line: bytes) -> list[bytes]:
         raise UsageError(f"not JSON ({error.msg}, at column {error.colno})") from None
     if not isinstance(said, dict):
         raise UsageError(f"a JSON {_kind(said)}, not an object")
+    if letterline.is_letter(said):
+        return letterline.entry_of(said)
     _check_strings(said)
     if "payload" not in said:
         rest = {name: value for name, value in said.items() if name not in _OPTIONS}

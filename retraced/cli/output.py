@@ -58,6 +58,11 @@ def default_format(file: TextIO) -> Format:
     return Format.TABLE if file.isatty() else Format.JSONL
 
 
+def json_line(value: object) -> str:
+    """A value as JSON on one line, as `-o jsonl` prints it."""
+    return _json(_plain(value))
+
+
 def printable(value: object) -> str:
     """A value as one line of text that is safe on a terminal: what isn't printable is escaped."""
     text = _text(value)

@@ -64,7 +64,14 @@ class DeadLetter:
     @property
     def type(self) -> str | None:
         """The field `type`; None for a job that has none (its type is the stream's name)."""
-        return next((text(value) for name, value in reversed(self.fields) if name == b"type"), None)
+        return self.type_by("type")
+
+    def type_by(self, field: str | None) -> str | None:
+        """The type in a group that reads it from this field (None: the stream's name is it)."""
+        if field is None:
+            return None
+        name = field.encode()
+        return next((text(value) for known, value in reversed(self.fields) if known == name), None)
 
 
 Pages = AsyncGenerator[list[DeadLetter], None]
@@ -160,6 +167,14 @@ async def deaths_of(link: Link, keys: Keys, letters: Sequence[DeadLetter]) -> li
         events = parse_record({name: story}, letter.job) if story else []
         found.append(next((each for each in events if each.name == EventName.DEAD), None))
     return found
+
+
+async def type_field_of(link: Link, keys: Keys) -> str | None:
+    """Which field names a job's type in this group; None: none does, it is the stream's name."""
+    said = await link.call("HGET", keys.state, "type_field")
+    if not said:
+        return "type"
+    return None if said == b"none" else text(said)
 
 
 async def count_dead(link: Link, keys: Keys) -> int:

@@ -1,0 +1,93 @@
+"""Putting dead letters back, and why one isn't: what is decided before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retraced.cli import bulk
+from retraced.cli.dlq import mended
+from retraced.cli.dlq.changes import NO_STEPS, CantChange, Change, Fields, Steps, own_fields
+from retraced.cli.dlq.selection import Place, Wanted
+from retraced.cli.outcome import Result
+from retraced.store.reads.dead import DeadLetter, fields_of
+from retraced.store.scripts import Call
+from retraced.store.writes import Ruling, Verdict, requeue
+
+_REMEDY = (
+    "Mend it with --set, --unset or --edit; or say --even-invalid if the handler or "
+    "--max-payload was what you mended"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What is done to each. `even_invalid`: what made them invalid has been mended."""
+
+    by: str
+    keep_schedule: bool = False
+    even_invalid: bool = False
+    steps: Steps = NO_STEPS
+
+
+class PutBack:
+    """Puts jobs of one group back into its queue."""
+
+    def __init__(self, place: Place, how: How) -> None:
+        self._place = place
+        self._how = how
+
+    async def __call__(self, wanted: Sequence[Wanted]) -> list[Result]:
+        """One result for each, in their order; one that can't be done doesn't stop the others."""
+        refused: dict[bytes, Result] = {}
+        calls: list[tuple[bytes, Call[Verdict]]] = []
+        for each in wanted:
+            try:
+                change = await self._change(each.letter)
+            except CantChange as error:
+                refused[each.job] = Result(each.job, Ruling.REFUSED, str(error))
+            else:
+                calls.append((each.job, self.call(each.job, each.letter, change)))
+        done = await bulk.rule(self._place.link, calls) if calls else []
+        results = refused | {result.job: result for result in done}
+        return [results[each.job] for each in wanted]
+
+    def call(self, job: bytes, letter: DeadLetter | None, change: Change) -> Call[Verdict]:
+        """The script's call for one job; a job without a letter is for the script to judge."""
+        return requeue(
+            self._place.keys,
+            job,
+            by=self._how.by,
+            keep_schedule=self._how.keep_schedule,
+            changes=change,
+            entry=letter.entry if letter else b"",
+        )
+
+    def check(self, letter: DeadLetter, fields: Fields, change: Change) -> None:
+        """Raises CantChange, with the field and the remedy, for what would be buried again."""
+        strict = letter.reason == "invalid" and not self._how.even_invalid
+        if strict and (why := mended.unmended(letter.error, fields, change)):
+            raise CantChange(f"{why}. {_REMEDY}")
+        if change and (why := self._flaw(letter, fields, change)):
+            raise CantChange(f"it would be buried as invalid: {why}")
+
+    async def _change(self, letter: DeadLetter | None) -> Change:
+        if letter is None:
+            return {}
+        if not self._how.steps:
+            self.check(letter, (), {})
+            return {}
+        fields = await fields_of(self._place.link, self._place.keys, letter)
+        change = self._how.steps.changes(fields, own_fields(self._place.type_field))
+        self.check(letter, fields, change)
+        return change
+
+    def _flaw(self, letter: DeadLetter, fields: Fields, change: Change) -> str:
+        return mended.flaw(
+            letter.job,
+            fields,
+            change,
+            stream=self._place.keys.stream_name,
+            type_field=self._place.type_field,
+            keep_schedule=self._how.keep_schedule,
+        )

@@ -1,0 +1,152 @@
+"""`retraced dlq requeue`: dead letters back into the queue, all or some, mended or as they were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from retraced.cli.asked import Asked, Verb, bulk_options
+from retraced.cli.session import Session
+from retraced.errors import NotFound, Refused, UsageError
+
+if TYPE_CHECKING:
+    from retraced.cli.dlq.putback import How
+    from retraced.cli.outcome import Outcome
+    from retraced.store.connection import Link
+
+_VERB = Verb("requeue", "requeued", "dead letter")
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  retraced dlq requeue emails 1795501170340-0 --group mail
+  retraced dlq requeue emails --group mail --all --dry-run
+  retraced dlq requeue emails --group mail error:refused 'age<2h' --rate 50/s --yes
+  retraced dlq requeue emails --group mail fingerprint=3f2a91bc --yes
+  retraced dlq requeue emails 1795501170340-0 --group mail --set payload.user=43
+  retraced dlq requeue emails 1795501170340-0 --group mail --edit
+
+\b
+NAME of --set and --unset:
+  payload.user   inside the payload, if that is JSON; lists by number: payload.to.0
+                 (VALUE is JSON if it reads as JSON, else text: 43 is a number, '"43"' a text);
+                 of a bare entry, its field user
+  header.tenant  a field beside the payload
+  type, timeout, max_attempts ...  an option of the job; a field of a bare entry
+
+Interrupted, it says the command that goes on: no job is put back twice, and what dies after the
+start is left alone.
+
+\b
+JSON (jsonl: a line for each job as it is done): id, result (requeued, refused, missing), why.
+With -o json for a FILTER or --all: done, refused, missing, not_done (the first ten).
+With --dry-run: would, count, of, examples.
+"""
+)
+@click.argument("stream")
+@click.option("--group", required=True, metavar="G", help="The consumer group.")
+@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Change a field first.")
+@click.option("--unset", "unsets", multiple=True, metavar="NAME", help="Remove a field first.")
+@click.option("--edit", is_flag=True, help="Change the entry in $VISUAL or $EDITOR; one ID only.")
+@click.option("--keep-schedule", is_flag=True, help="Obey delay, run_at and expires again.")
+@click.option(
+    "--even-invalid", is_flag=True, help="Also what was invalid: the handler has been mended."
+)
+@bulk_options(_VERB)
+@click.pass_obj
+def requeue(
+    session: Session,
+    stream: str,
+    *,
+    group: str,
+    sets: tuple[str, ...],
+    unsets: tuple[str, ...],
+    edit: bool,
+    keep_schedule: bool,
+    even_invalid: bool,
+    asked: Asked,
+) -> None:
+    """Put dead letters back into the queue, by ID, by FILTER or all.
+
+    They get a fresh budget of attempts and crashes, and lose delay, run_at and expires; the story
+    says who did it and what was changed. What was buried as invalid is refused unless the field
+    that was wrong is changed: it would be buried again.
+    """
+    from retraced.cli.bulk import report
+    from retraced.cli.dlq.changes import Steps
+    from retraced.cli.dlq.putback import How
+
+    steps = Steps.parse(sets, unsets)
+    how = How(asked.by, keep_schedule=keep_schedule, even_invalid=even_invalid, steps=steps)
+    if edit:
+        _check_alone(asked, steps)
+        outcome = _edited(session, stream, group, how=how, asked=asked)
+    else:
+        outcome = session.run(lambda link: _put_back(link, session, stream, group, how, asked))
+    where = f"in group {group} of {stream}"
+    report(session, outcome, asked=asked, verb=_VERB, where=where)
+
+
+async def _put_back(
+    link: Link, session: Session, stream: str, group: str, how: How, asked: Asked
+) -> Outcome:
+    from retraced.cli.bulk import act_on
+    from retraced.cli.dlq.putback import PutBack
+    from retraced.cli.dlq.selection import Place, wanted
+    from retraced.store.reads.dead import count_dead
+
+    place = await Place.found(link, stream, group)
+    return await act_on(
+        wanted(place, asked),
+        PutBack(place, how),
+        session=session,
+        asked=asked,
+        verb=_VERB,
+        total=None if asked.ids else await count_dead(link, place.keys),
+    )
+
+
+def _check_alone(asked: Asked, steps: object) -> None:
+    if len(asked.ids) != 1 or steps or asked.dry_run:
+        raise UsageError(
+            "--edit is for one job: name its ID, without --set, --unset and --dry-run; "
+            "for many jobs there is --set"
+        )
+
+
+def _edited(session: Session, stream: str, group: str, *, how: How, asked: Asked) -> Outcome:
+    """Reads the letter, lets the person change it, and puts it back if it is the same one still."""
+    from retraced.cli.dlq import editor
+    from retraced.cli.dlq.putback import PutBack
+    from retraced.cli.dlq.selection import Place
+    from retraced.cli.outcome import Outcome, Result
+    from retraced.cli.outcome import stream as stream_out
+    from retraced.store.reads.dead import DeadLetter, dead_letter, fields_of
+
+    job = asked.ids[0]
+
+    async def look(link: Link) -> tuple[Place, DeadLetter, tuple[tuple[bytes, bytes], ...]]:
+        place = await Place.found(link, stream, group)
+        letter = await dead_letter(link, place.keys, job)
+        if letter is None:
+            raise NotFound(f"job {job.decode()} is no dead letter {place.name}")
+        return place, letter, await fields_of(link, place.keys, letter)
+
+    place, letter, fields = session.run(look)
+    change = editor.changes(letter, fields, PutBack(place, how).check)
+
+    async def work(link: Link) -> Outcome:
+        now = await Place.found(link, stream, group)
+        there = await dead_letter(link, now.keys, job)
+        if there is not None and there.entry != letter.entry:
+            raise Refused(f"job {job.decode()} has died anew meanwhile: look at it and edit again")
+        verdict = await link.run(PutBack(now, how).call(job, there, change))
+        outcome, result = Outcome(), Result(job, verdict.ruling, verdict.reason)
+        outcome.take(1, [result], keep=True)
+        stream_out(session, [result], _VERB)
+        return outcome
+
+    return session.run(work)
