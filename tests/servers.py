@@ -130,6 +130,10 @@ class ProcessServer(Server):
             self.kill()
         self._directory.cleanup()
 
+    def spoil_snapshots(self) -> None:
+        """Snapshots fail from now on: where they are to be written a folder stands."""
+        (Path(self._directory.name) / "dump.rdb" / "in the way").mkdir(parents=True)
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, f"{self.name} isn't running"
         self._process.send_signal(number)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
 from retraced.cli.session import Session
+from retraced.cli.values import Duration
 
 if TYPE_CHECKING:
     from retraced.cli.doctor.finding import Finding
@@ -44,9 +46,19 @@ own that expires, and groups that the list of groups has lost are put back.
 @click.command(epilog=EXAMPLES)
 @click.option("--stream", metavar="STREAM", help="Only groups of this stream.")
 @click.option("--group", metavar="G", help="Only groups of this name.")
+@click.option(
+    "--absent",
+    type=Duration(),
+    default="1h",
+    show_default=True,
+    metavar="D",
+    help="From when on workers and consumers count as gone.",
+)
 @click.option("--strict", is_flag=True, help="Exit code 1 also for warnings.")
 @click.pass_context
-def doctor(ctx: click.Context, *, stream: str | None, group: str | None, strict: bool) -> None:
+def doctor(
+    ctx: click.Context, *, stream: str | None, group: str | None, absent: int, strict: bool
+) -> None:
     """Check the server and its groups: what is wrong, and what to do."""
     session: Session = ctx.obj
 
@@ -56,7 +68,9 @@ def doctor(ctx: click.Context, *, stream: str | None, group: str | None, strict:
 
         if stream is not None or group is not None:
             await chosen_groups(link, stream, group)  # raises NotFound, with suggestions
-        examination = Examination(link, stream, group)
+        examination = Examination(
+            link, stream, group, absent, user=urlsplit(session.url()).username or "default"
+        )
         return [finding async for finding in examination.findings()]
 
     findings = session.run(work)

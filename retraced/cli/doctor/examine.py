@@ -37,13 +37,14 @@ class Examination:
     link: Link
     stream: str | None = None
     group: str | None = None
+    absent_ms: int = groups.HOUR_MS
     user: str = "default"
     info: dict[str, str] = field(default_factory=dict)
     now_ms: int = 0
 
     async def findings(self) -> AsyncIterator[Finding]:
         """All findings: the server's, then each group's."""
-        self.user = await facts.who_am_i(self.link)
+        self.user = await facts.who_am_i(self.link) or self.user
         self.now_ms = await redis_now(self.link)
         for name, check in self._of_server().items():
             for finding in await self._guarded(name, check):
@@ -122,7 +123,10 @@ class Examination:
         async def look() -> list[Finding]:
             found = await discovery.discover(self.link)
             known.extend([*found.known, *(keys for keys, _ in found.lost)])
-            return jobs.discovery(found, await self._heal(found))
+            findings = jobs.discovery(found, await self._heal(found))
+            if found.refused is not None:
+                findings.append(pace.forbidden("discovery", str(found.refused), self.user))
+            return findings
 
         findings = await self._guarded("discovery", look)
         wanted = [each for each in known if self._is_wanted(each)]
@@ -222,13 +226,14 @@ class GroupLook:
                 pinned = await group.pinned(self.link, self.keys, stands)
             except Denied:  # without MEMORY USAGE it is told without bytes
                 pinned = None
-        return groups.workers(stands, pinned, **self._named)
+        return groups.workers(stands, pinned, **self._named, absent_ms=self.whole.absent_ms)
 
     async def _stalled(self) -> list[Finding]:
         return groups.stalled(await beats.beats(self.link, **self._named))
 
     async def _consumers(self) -> list[Finding]:
-        return groups.consumers(await group.consumers(self.link, self.keys), **self._named)
+        left = await group.consumers(self.link, self.keys)
+        return groups.consumers(left, **self._named, absent_ms=self.whole.absent_ms)
 
     async def _backlog(self) -> list[Finding]:
         seen = await rates.rates(self.link, self.keys)

@@ -64,7 +64,14 @@ def place(facts: Standing, *, stream: str, group: str, protocol: int) -> list[Fi
     return [ok("group", "it is in its stream")]
 
 
-def workers(facts: Standing, pinned: Pinned | None, *, stream: str, group: str) -> list[Finding]:
+def workers(
+    facts: Standing,
+    pinned: Pinned | None,
+    *,
+    stream: str,
+    group: str,
+    absent_ms: int = HOUR_MS,
+) -> list[Finding]:
     """Whether anybody works, and what stays in the stream for a group that nobody works."""
     if facts.alive:
         return [ok("workers", f"{facts.alive:,} alive", alive=facts.alive)]
@@ -80,7 +87,7 @@ def workers(facts: Standing, pinned: Pinned | None, *, stream: str, group: str) 
     age_ms = None if since is None else max(facts.now_ms - since, 0)
     when = _absence(facts, age_ms)
     start = ours("consume", stream, "--group", group, "--app", "MODULE:ATTR")
-    if age_ms is not None and age_ms < HOUR_MS:
+    if age_ms is not None and age_ms < absent_ms:
         if not (waiting or entries):
             return [ok("workers", when, **told)]
         return [warning("workers", f"{when}, and jobs wait", "Start one.", start, **told)]
@@ -140,7 +147,9 @@ def stalled(beats: Sequence[WorkerBeat]) -> list[Finding]:
     ]
 
 
-def consumers(facts: Consumers, *, stream: str, group: str) -> list[Finding]:
+def consumers(
+    facts: Consumers, *, stream: str, group: str, absent_ms: int = HOUR_MS
+) -> list[Finding]:
     """Names in the consumer groups that belong to nobody."""
     if facts.too_many:
         key, count = next(iter(facts.too_many.items()))
@@ -155,7 +164,7 @@ def consumers(facts: Consumers, *, stream: str, group: str) -> list[Finding]:
                 count=count,
             )
         ]
-    old = [each for each in facts.left if each.idle_ms >= HOUR_MS]
+    old = [each for each in facts.left if each.idle_ms >= absent_ms]
     holding = [each for each in old if each.pending]
     empty = [each for each in old if not each.pending]
     if not old:
@@ -170,9 +179,10 @@ def consumers(facts: Consumers, *, stream: str, group: str) -> list[Finding]:
         ]
     if holding:
         count = sum(each.pending for each in holding)
+        since = format_ms(min(each.idle_ms for each in holding))
         found.append(
-            f"{count:,} deliveries are held by consumers that have been gone for over an "
-            "hour and nobody takes them over"
+            f"{count:,} deliveries are held by consumers that have been gone for {since} or more, "
+            "and nobody takes them over"
         )
         orders.append(ours("consume", stream, "--group", group, "--app", "MODULE:ATTR"))
     advice = "Delete the empty ones." if empty else ""

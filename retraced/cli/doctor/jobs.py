@@ -33,19 +33,21 @@ def trimmed(facts: Standing, gone: Vanished, keys: Keys) -> list[Finding]:
         told.append(f"held entries were removed by someone else, the last one {age} ago")
     if _after(facts.max_deleted, facts.position) and facts.exists:
         told.append("entries that this group hasn't been given were deleted (XDEL)")
-    lost = _never_given(facts)
+    sure = bool(told)
+    lost = facts.never_given if _after(facts.last_id, facts.position) else 0
     if lost:
-        told.append(f"about {lost:,} entries were trimmed before this group was given them")
+        told.append(f"at least {lost:,} entries were trimmed before this group was given them")
     data = {
         "missing": [each.decode() for each in gone.missing[:SHOWN]],
         "vanished_total": int(facts.state.get("n:vanished", "0")),
-        "never_given": lost,
+        "never_given": facts.never_given,
     }
     if not told:
         return [ok("trimmed", "no entries were removed by others", **data)]
     looks = [ours("trace", stream, job, "--group", group) for job in gone.jobs[:1]]
+    level = problem if sure else warning  # the server's count may be of long ago
     return [
-        problem(
+        level(
             "trimmed",
             "; ".join(told),
             "Find the producer that says XADD with MAXLEN or MINID, or who says XTRIM or XDEL, and "
@@ -55,13 +57,6 @@ def trimmed(facts: Standing, gone: Vanished, keys: Keys) -> list[Finding]:
             **data,
         )
     ]
-
-
-def _never_given(facts: Standing) -> int:
-    """Entries that the stream counts as still to come for the group, and doesn't have."""
-    if facts.lag is None or not facts.exists:
-        return 0
-    return max(facts.lag - facts.entries, 0)
 
 
 def unhandled(facts: Unhandled, *, stream: str, group: str) -> list[Finding]:

@@ -6,6 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from retraced.cli.doctor.finding import Finding, Level, Words
 from retraced.cli.rediscli import redis_cli
@@ -31,7 +32,15 @@ def as_data(finding: Finding, url: str) -> dict[str, Any]:
 
 def spelled(words: Words, url: str) -> str:
     """A command as it can be pasted."""
-    return redis_cli(url, *words[1:]) if words[0] == "redis-cli" else command(*words[1:])
+    if words[0] != "redis-cli":
+        return command(*words[1:])
+    return redis_cli(_of_an_administrator(url) if words[1] == "ACL" else url, *words[1:])
+
+
+def _of_an_administrator(url: str) -> str:
+    """The same server without our login: rights are given by somebody else."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def lines(findings: Sequence[Finding], url: str, width: int) -> Iterator[tuple[str, Level | None]]:

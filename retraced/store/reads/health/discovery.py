@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
-from retraced.errors import InvalidName, StoreError
+from retraced.errors import Denied, InvalidName, StoreError
 from retraced.keys import GROUPS, Keys, group_member, parse_group_member
 from retraced.store.connection import Link
 from retraced.store.reads.replies import settled, text
@@ -23,6 +23,7 @@ class Discovery:
 
     `lost`: by how each was found (`its stream` or `a scan`). `stale`: members that stand for no
     group, neither by its state nor in its stream. `foreign`: the type of the set's key, if wrong.
+    `refused`: why nothing could be scanned.
     """
 
     known: list[Keys] = field(default_factory=list)
@@ -31,6 +32,7 @@ class Discovery:
     scanned: int = 0
     complete: bool = True
     foreign: str | None = None
+    refused: Denied | None = None
 
 
 async def discover(link: Link, *, scan_s: float = SCAN_SECONDS) -> Discovery:
@@ -44,7 +46,10 @@ async def discover(link: Link, *, scan_s: float = SCAN_SECONDS) -> Discovery:
     found.stale = [member for member, keys in named if keys is None]
     await _sort(link, [keys for _, keys in named if keys is not None], found)
     await _from_streams(link, found)
-    await _from_scan(link, found, scan_s)
+    try:
+        await _from_scan(link, found, scan_s)
+    except Denied as error:
+        found.complete, found.refused = False, error
     return found
 
 

@@ -40,7 +40,8 @@ class WrongKey:
 class Standing:
     """Where a group stands. Times in ms by the Redis clock; None where nothing tells.
 
-    `others`: whether another group reads the stream. `low`: the lowest id that it still needs.
+    `low`: the lowest id that it still needs; `others_low`: that any other group needs, None if
+    there is none. `never_given`: entries that are gone, and that the server doesn't count as read.
     """
 
     now_ms: int
@@ -51,7 +52,7 @@ class Standing:
     others_low: bytes | None
     last_id: bytes
     oldest_waiting_ms: int | None
-    lag: int | None
+    never_given: int
     max_deleted: bytes
     pending: int
     ready_pending: int
@@ -172,7 +173,7 @@ async def standing(link: Link, keys: Keys) -> Standing:
         others_low=await _others_low(link, keys, rows),
         last_id=info.get(b"last-generated-id", SMALLEST),
         oldest_waiting_ms=await _oldest_waiting(link, keys, position),
-        lag=_integer(own.get(b"lag")) if own else None,
+        never_given=_never_given(info, own),
         max_deleted=info.get(b"max-deleted-entry-id", SMALLEST),
         pending=number(held[0]),
         ready_pending=number(if_group(waiting, [0])[0]),
@@ -286,8 +287,15 @@ def _before(entry: bytes) -> bytes:
     return b"%d-%d" % (ms - 1, 2**64 - 1) if ms else SMALLEST
 
 
-def _integer(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
+def _never_given(info: dict[bytes, Any], group: dict[bytes, Any] | None) -> int:
+    """At least so many; what servers before 7.0 don't count is 0.
+
+    Redis 7 and 8 keep the gap in their count for good, Valkey until the group reads again.
+    """
+    added, read = info.get(b"entries-added"), (group or {}).get(b"entries-read")
+    if not isinstance(added, int) or not isinstance(read, int):
+        return 0
+    return max(added - read - number(info.get(b"length")), 0)
 
 
 def unpadded(member: bytes) -> bytes:

@@ -114,9 +114,9 @@ async def refusals(
     }
 
 
-async def who_am_i(link: Link) -> str:
-    """The ACL user of this connection; `default` where the server doesn't tell."""
+async def who_am_i(link: Link) -> str | None:
+    """The ACL user of this connection; None where the server doesn't tell."""
     try:
         return text(await link.call("ACL", "WHOAMI"))
     except StoreError:
-        return "default"
+        return None

@@ -1,0 +1,206 @@
+"""`retraced doctor` sees each fault of a server that a test has made, and none on a healthy one."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Any
+
+import pytest
+import redis
+
+from tests.commands import Ran, run
+from tests.servers import ProcessServer, Server
+from tests.waiting import wait_until
+from tests.workers import Crew
+
+Row = dict[str, Any]
+
+
+def doctor(url: str, *arguments: str) -> Ran:
+    return run(url, "doctor", *arguments)
+
+
+def finding(ran: Ran, check: str) -> Row:
+    """What one check found."""
+    rows = [row for row in ran.rows if row["id"] == check]
+    assert rows, f"no {check} in {ran.out}"
+    return rows[0]
+
+
+def bad(ran: Ran) -> set[str]:
+    """The checks that found something."""
+    return {row["id"] for row in ran.rows if row["level"] != "ok"}
+
+
+def obey(row: Row, client: redis.Redis, number: int = 0) -> None:
+    """Runs a redis-cli command that a finding gives."""
+    words = shlex.split(row["commands"][number])
+    assert words[:2] == ["redis-cli", "-h"], words
+    client.execute_command(*words[5:])
+
+
+@pytest.fixture
+def mine(private_server: Server) -> redis.Redis:
+    return redis.Redis.from_url(private_server.url)
+
+
+def test_a_healthy_server_at_work_is_exit_0_even_if_strict(
+    url: str, stream: str, crew: Crew
+) -> None:
+    crew.consume(stream).ready()
+    for _ in range(20):
+        run(url, "add", stream, "--type", "note")
+    run(url, "add", stream, "--type", "hopeless", "max_attempts=1")
+    wait_until(lambda: run(url, "groups", "list", stream).rows[0]["dead"] == 1, 20, "all ended")
+    ran = doctor(url, "--strict")
+    assert (ran.code, bad(ran)) == (0, set()), ran.out
+    names = {row["id"] for row in ran.rows}
+    assert {"version", "eviction", "persistence", "clock", "slow", "discovery"} <= names
+    assert {"rights", "keys", "workers", "consumers", "trimmed", "unhandled", "weight"} <= names
+
+
+def test_a_server_without_groups_is_fine(url: str, stream: str) -> None:
+    ran = doctor(url)
+    assert (ran.code, bad(ran)) == (0, set())
+
+
+def test_an_evicting_policy_is_a_problem_and_its_command_ends_it(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    mine.config_set("maxmemory-policy", "allkeys-lru")
+    ran = doctor(private_server.url)
+    row = finding(ran, "eviction")
+    assert (ran.code, row["level"]) == (1, "problem")
+    assert "allkeys-lru" in row["found"]
+    obey(row, mine)
+    assert doctor(private_server.url).code == 0
+
+
+def test_a_volatile_policy_is_a_warning_that_strict_counts(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    mine.config_set("maxmemory", "1gb")
+    mine.config_set("maxmemory-policy", "volatile-lru")
+    ran = doctor(private_server.url)
+    assert (ran.code, finding(ran, "eviction")["level"]) == (0, "warning")
+    assert doctor(private_server.url, "--strict").code == 1
+
+
+def test_a_full_server_is_a_problem(private_server: Server, mine: redis.Redis) -> None:
+    run(private_server.url, "groups", "create", "emails", "--group", "mail")
+    mine.config_set("maxmemory", "1mb")
+    ran = doctor(private_server.url)
+    assert (ran.code, finding(ran, "memory")["level"]) == (1, "problem")
+    assert finding(ran, "rights")["level"] == "ok"
+
+
+def test_what_a_restart_would_lose_is_told(private_server: Server, mine: redis.Redis) -> None:
+    mine.config_set("appendfsync", "no")
+    row = finding(doctor(private_server.url), "persistence")
+    assert (row["level"], "appendfsync is no" in row["found"]) == ("warning", True)
+    mine.config_set("appendonly", "no")
+    row = finding(doctor(private_server.url), "persistence")
+    assert (row["level"], "loses all jobs" in row["found"]) == ("warning", True)
+    mine.config_set("save", "3600 1")
+    row = finding(doctor(private_server.url), "persistence")
+    assert "only snapshots are made (save 3600 1" in row["found"]
+    obey(row, mine)
+    mine.config_set("appendfsync", "everysec")
+    assert finding(doctor(private_server.url), "persistence")["level"] == "ok"
+
+
+def test_a_snapshot_that_failed_is_a_problem(private_server: Server, mine: redis.Redis) -> None:
+    if not isinstance(private_server, ProcessServer):
+        pytest.skip("its directory is in the container")
+    private_server.spoil_snapshots()
+    mine.bgsave()
+    wait_until(lambda: mine.info()["rdb_last_bgsave_status"] == "err", 20, "it fails")
+    row = finding(doctor(private_server.url), "persistence")
+    assert (row["level"], "the last snapshot failed" in row["found"]) == ("problem", True)
+
+
+def test_a_replica_is_a_problem_that_names_the_primary(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    run(private_server.url, "groups", "create", "emails", "--group", "mail")
+    mine.execute_command("REPLICAOF", "127.0.0.1", "1")
+    ran = doctor(private_server.url)
+    row = finding(ran, "replication")
+    assert (ran.code, row["level"]) == (1, "problem")
+    assert row["commands"] == ["retraced --url redis://127.0.0.1:1 doctor"]
+    assert finding(ran, "rights")["level"] == "unknown"
+
+
+BUSY = "local sum = 0 for i = 1, 40000000 do sum = sum + i end return sum"
+
+
+def test_a_command_that_holds_everybody_up_is_named(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    mine.execute_command("EVAL", BUSY, 0)
+    row = finding(doctor(private_server.url), "slow")
+    assert (row["level"], "EVAL" in row["found"]) == ("warning", True)
+    assert row["facts"]["ours"] == []
+
+
+MANAGED = ("~*", "&*", "+@all", "-config", "-slowlog", "-memory", "-scan", "-acl|whoami")
+
+
+def test_where_a_provider_forbids_much_it_is_unknown_and_the_right_named(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    run(private_server.url, "groups", "create", "emails", "--group", "mail")
+    mine.xadd("emails", {"to": "ada"})
+    mine.execute_command("ACL", "SETUSER", "tenant", "on", ">pw", *_known_rules(mine))
+    ran = doctor(private_server.url.replace("redis://", "redis://tenant:pw@"))
+    assert ran.code == 0, ran.out
+    assert finding(ran, "persistence")["level"] == "ok"
+    for check, right in (("slow", "slowlog"), ("weight", "memory"), ("discovery", "scan")):
+        row = finding(ran, check)
+        assert row["level"] == "unknown", row
+        assert f"+{right}" in row["commands"][0], row
+    assert finding(ran, "workers")["group"] == "mail"
+    assert "CONFIG GET" in finding(ran, "reading")["found"]
+    assert all("ACL SETUSER tenant +" in row["commands"][0] for row in ran.rows if row["commands"])
+    assert "pw@" not in ran.out
+
+
+def _known_rules(client: redis.Redis) -> list[str]:
+    """Servers before 7.0 can't take a subcommand away."""
+    old = int(str(client.info()["redis_version"]).split(".")[0]) < 7
+    return [rule for rule in MANAGED if not (old and "|" in rule)]
+
+
+def test_a_user_who_may_not_write_all_is_told_so(private_server: Server, mine: redis.Redis) -> None:
+    run(private_server.url, "groups", "create", "emails", "--group", "mail")
+    rules = ("~*", "&*", "+@all", "-zadd")
+    mine.execute_command("ACL", "SETUSER", "tenant", "on", ">pw", *rules)
+    ran = doctor(private_server.url.replace("redis://", "redis://tenant:pw@"))
+    row = finding(ran, "rights")
+    assert (ran.code, row["level"]) == (1, "problem")
+    assert "zadd" in row["found"].lower()
+
+
+def test_it_cant_reach_the_server_is_exit_4() -> None:
+    assert doctor("redis://127.0.0.1:1").code == 4
+
+
+def test_in_a_table_the_worst_comes_first_with_its_command(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    mine.config_set("maxmemory-policy", "allkeys-lru")
+    lines = run(private_server.url, "doctor", form="table").out.splitlines()
+    assert lines[0].startswith("problem  eviction: maxmemory-policy is allkeys-lru")
+    port = private_server.port
+    fix = f"           redis-cli -h 127.0.0.1 -p {port} CONFIG SET maxmemory-policy noeviction"
+    assert fix in lines
+    assert lines[-1].startswith("1 problem, ")
+    assert all(len(line) <= 80 for line in lines if "redis-cli" not in line)
+
+
+def test_how_long_it_takes_is_bounded(url: str, stream: str) -> None:
+    run(url, "groups", "create", stream, "--group", "mail")
+    began = time.monotonic()
+    doctor(url)
+    assert time.monotonic() - began < 5
