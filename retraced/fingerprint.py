@@ -25,7 +25,8 @@ _IDENTIFIER = re.compile(r"'[A-Za-z_][A-Za-z_.]{0,39}'")
 _VARIABLE = re.compile(
     r"""
     (?P<kept> \b (?: exit\ code | status(?:\ code)? | HTTP(?:/\d\.\d)? | errno | signal )
-              [ =:]{1,2} \d{1,3} (?![\w.]) | \[Errno\ \d{1,4}\] )
+              [ =:]{1,2} \d{1,3} (?![\w.]) | \[Errno\ \d{1,4}\]
+              | (?<!\w) (?: (?!(?:exit|status|HTTP|errno|signal)\b) [A-Za-z]+[:,;]?\  )+ ) # for speed
     | (?P<quoted> (?<!\w) b? (?: '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | `[^`]*` ) (?!\w) )
     | (?P<uuid> (?<![0-9A-Za-z]) [0-9A-Fa-f]{8} (?:-[0-9A-Fa-f]{4}){3} -[0-9A-Fa-f]{12}
                 (?![0-9A-Za-z]) )
