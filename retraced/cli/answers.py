@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from retraced.cli.listing import ago, first_line, shortened, when
 from retraced.cli.output import printable
-from retraced.cli.summary import plural
+from retraced.cli.summary import paused_words, plural
 from retraced.durations import format_ms
 from retraced.events import Event, EventName
 from retraced.store.reads.held import Activity, Holding
@@ -71,14 +71,8 @@ def following(story: Story) -> str:
             return "never: it has ended in this group"
 
 
-def pause_words(story: Story) -> str:
-    """Since when, by whom and why the group is paused; empty if it isn't."""
-    pause = story.pause
-    if pause is None:
-        return ""
-    told = f"the group is paused since {when(pause.since_ms)} UTC"
-    told += f" by {printable(pause.by)}" if pause.by else ""
-    return told + (f": {printable(pause.why)}" if pause.why else "")
+def _pause(story: Story) -> str:
+    return "" if story.pause is None else f"the group is {paused_words(story.pause)}"
 
 
 def _queued(story: Story) -> str:
@@ -153,7 +147,7 @@ def _last(story: Story, name: EventName) -> Event | None:
 
 def _when_queued(story: Story) -> str:
     if story.paused:
-        return f"when the group is resumed; {pause_words(story)}"
+        return f"when the group is resumed; {_pause(story)}"
     if not story.workers:
         return "when a worker starts: no worker is alive in this group"
     who = f"one of {story.workers} workers" if story.workers > 1 else "the only worker"
@@ -171,7 +165,7 @@ def _when_held(story: Story, holding: Holding) -> str:
 
 def _when_taken_over(story: Story, holding: Holding) -> str:
     if story.paused:
-        return f"when the group is resumed, by a takeover; {pause_words(story)}"
+        return f"when the group is resumed, by a takeover; {_pause(story)}"
     if not story.workers:
         return "by a takeover when a worker starts: no worker is alive in this group"
     left = max((story.visibility_ms or 0) - holding.idle_ms, story.hold_ms, 0)
@@ -189,7 +183,7 @@ def _lease_ended(story: Story, holding: Holding) -> bool:
 
 def _when_delayed(story: Story) -> str:
     if story.paused:
-        return f"when it is due and the group is resumed; {pause_words(story)}"
+        return f"when it is due and the group is resumed; {_pause(story)}"
     if story.due_ms is None:
         return ""
     left = story.due_ms - story.now_ms

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from retraced.store.reads.groups import GroupSummary
+import click
+
+from retraced.cli.listing import iso, when
+from retraced.cli.output import printable
+from retraced.cli.remedy import command
+from retraced.durations import format_ms
+from retraced.store.reads.groups import GroupSummary, Pause
 
 GROUP_COLUMNS = ("unread", "held", "ready", "delayed", "dead", "workers", "note")
+_LONG_MS = 1_000  # less is no wait worth a note
 
 
 def group_data(group: GroupSummary) -> Mapping[str, Any]:
@@ -21,7 +28,9 @@ def group_data(group: GroupSummary) -> Mapping[str, Any]:
         "delayed": group.delayed,
         "dead": group.dead,
         "workers": group.workers,
+        "oldest_waiting_ms": group.oldest_for_ms,
         "paused": group.paused,
+        "pause": pause_data(group.pause),
         "last_delivered_id": group.position,
         "visibility_timeout_ms": _integer(group.state.get("visibility_ms")),
     }
@@ -45,10 +54,35 @@ def plural(count: int, noun: str, many: str = "") -> str:
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
+def pause_data(pause: Pause | None) -> Mapping[str, Any] | None:
+    """A pause for programs: by, since, why."""
+    if pause is None:
+        return None
+    return {"by": pause.by or None, "since": iso(pause.since_ms), "why": pause.why or None}
+
+
+def paused_words(pause: Pause) -> str:
+    """Since when, by whom and why: `paused since 2026-11-24 08:17:20 UTC by ada@desk: bad news`."""
+    told = f"paused since {when(pause.since_ms)} UTC"
+    told += f" by {printable(pause.by)}" if pause.by else ""
+    return told + (f": {printable(pause.why)}" if pause.why else "")
+
+
+def say_paused(stream: str, group: str, pause: Pause | None) -> None:
+    """Says on stderr that a group is paused, and what ends that; nothing if it isn't."""
+    if pause is not None:
+        going_on = command("resume", stream, "--group", group)
+        click.echo(f"group {group} of {stream} is {paused_words(pause)}", err=True)
+        click.echo(f"to go on: {going_on}", err=True)
+
+
 def _note(group: GroupSummary) -> str:
     if not group.exists:
         return "gone from the stream"
-    return "paused" if group.paused else ""
+    if group.paused:
+        return "paused"
+    waits = group.oldest_for_ms or 0
+    return f"oldest {format_ms(waits)}" if waits >= _LONG_MS else ""
 
 
 def _integer(value: str | None) -> int | None:

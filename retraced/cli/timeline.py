@@ -11,9 +11,9 @@ from retraced.cli.frames import block, last_frame, traceback_of
 from retraced.cli.listing import ago, iso, moment, terminal_width, when
 from retraced.cli.output import printable
 from retraced.cli.remedy import next_step
+from retraced.cli.summary import pause_data
 from retraced.durations import format_ms
 from retraced.events import Event, describe
-from retraced.store.reads.groups import Pause
 from retraced.store.reads.held import Holding
 from retraced.store.reads.story import State, Story
 
@@ -70,13 +70,6 @@ def as_data(story: Story) -> dict[str, Any]:
         "remarks": list(_gaps(story)),
         "events": [event_data(event) for event in story.events],
     }
-
-
-def pause_data(pause: Pause | None) -> dict[str, Any] | None:
-    """A pause for programs: by, since, why."""
-    if pause is None:
-        return None
-    return {"by": pause.by or None, "since": iso(pause.since_ms), "why": pause.why or None}
 
 
 def event_data(event: Event) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from retraced.backoff import Backoff
 from retraced.config import parse_size
 from retraced.durations import DURATION_REMEDY, duration_ms
 from retraced.errors import InvalidEntry
+from retraced.retention import Retention
+
+NOTHING = "none"
 
 
 class Duration(click.ParamType[int]):
@@ -62,6 +65,22 @@ class BackoffSpec(click.ParamType[Backoff]):
             return Backoff.parse(value, field="backoff")
         except InvalidEntry as error:
             self.fail(error.why, param, ctx)
+
+
+class RetentionSpec(click.ParamType["Retention | str"]):
+    """What a stream retains: 7d, 100000 or all; `none` stays that word."""
+
+    name = "retention"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Retention | str:
+        if isinstance(value, Retention) or str(value).lower() == NOTHING:
+            return value if isinstance(value, Retention) else NOTHING
+        try:
+            return Retention.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def _duration_ms(

@@ -1,0 +1,99 @@
+"""`retraced groups create`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from retraced.cli.listing import Row, show
+from retraced.cli.session import Session
+from retraced.cli.values import Duration, RetentionSpec
+from retraced.keys import Keys
+from retraced.retention import Retention
+
+if TYPE_CHECKING:
+    from retraced.store.connection import Link
+    from retraced.store.writes import Joined
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  retraced groups create emails --group mail
+  retraced groups create emails --group audit --from now
+
+JSON: id (the group), stream, created (false: it was there), visibility_timeout_ms.
+"""
+)
+@click.argument("stream")
+@click.option("--group", required=True, metavar="G", help="Letters, digits and _ . -")
+@click.option(
+    "--from",
+    "start",
+    default="start",
+    show_default=True,
+    metavar="start|now|ID|TIME",
+    help="Where it begins; after an ID, at a TIME.",
+)
+@click.option(
+    "--visibility-timeout", type=Duration(), metavar="D", help="How long a lease lasts. Default 30s"
+)
+@click.option(
+    "--delete-settled",
+    is_flag=True,
+    help="Agree that settled entries of a stream that others use, too, are deleted.",
+)
+@click.option(
+    "--retain",
+    type=RetentionSpec(),
+    metavar="SPEC",
+    help="Keep settled entries for later groups and replay: 7d, 100000, all.",
+)
+@click.pass_obj
+def create(
+    session: Session,
+    stream: str,
+    *,
+    group: str,
+    start: str,
+    visibility_timeout: int | None,
+    delete_settled: bool,
+    retain: Retention | str | None,
+) -> None:
+    """Make a group on STREAM, best before its first job.
+
+    Every group gets each job that is added from then on. A group that exists stays as it is.
+    """
+    from retraced.cli.consume import start_id
+    from retraced.store.arrivals import register
+    from retraced.store.joining import joined
+    from retraced.store.writes import join
+    from retraced.worker import guard
+
+    keys, place = Keys.of(stream, group), start_id(start)
+    retention = retain if isinstance(retain, Retention) else None
+
+    async def work(link: Link) -> Joined:
+        if not delete_settled and retention is None:
+            await guard.check(link, keys, start=place)
+        call = join(keys, visibility_ms=visibility_timeout, start=place, retain=retention)
+        answer = await joined(link, keys, call)
+        await register(link, keys)
+        return answer
+
+    found = session.run(work)
+    known = found.created or found.restored
+    if not known:
+        click.echo(f"group {group} of {stream} exists already: nothing was changed", err=True)
+    data = {
+        "id": group,
+        "stream": stream,
+        "created": known,
+        "visibility_timeout_ms": found.visibility_ms,
+    }
+    show(session, [Row(data, {"stream": stream, "group": group, **data})], _CREATED)
+
+
+_CREATED = ("stream", "group", "created")

@@ -1,0 +1,222 @@
+"""One group as lines for people and as data for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from retraced.cli.groups.facts import FACTS
+from retraced.cli.listing import ago, iso, shortened, terminal_width, when
+from retraced.cli.output import printable
+from retraced.cli.remedy import command, consume
+from retraced.cli.summary import group_data, paused_words, plural
+from retraced.durations import format_ms
+from retraced.store.reads.portrait import Portrait
+from retraced.store.reads.rates import Rate, Spread, Times
+from retraced.store.reads.workers import WorkerState
+
+_COUNTED = ("added", "completed", "failed", "dead", "reclaimed")
+_ALL = "all"
+_MOST_WORKERS = 10
+_MOST_TYPES = 20
+_LABEL = 12
+_TYPE = 18
+
+
+def lines(found: Portrait) -> Iterator[str]:
+    """For a terminal of 80 columns."""
+    group = found.group
+    name, stream = group.group.decode(), group.stream.decode()
+    yield f"group {printable(name)} of {printable(stream)}"
+    if group.pause is not None:
+        yield f"  {paused_words(group.pause)}"
+        yield f"  to go on: {command('resume', stream, '--group', name)}"
+    if not group.exists:
+        yield "  gone from the stream; its next worker makes it again"
+    yield _line("jobs", _jobs(found))
+    yield _line("stream", _stream(found))
+    yield ""
+    yield from _workers(found, stream, name)
+    yield ""
+    yield from _rates(found)
+    yield ""
+    yield from _times(found)
+    yield ""
+    yield from _settings(found)
+
+
+def as_data(found: Portrait) -> Mapping[str, Any]:
+    """For programs; `retraced groups show --help` says what the keys are."""
+    group, state = found.group, found.group.state
+    return {
+        "id": group.group,
+        "stream": group.stream,
+        **group_data(group),
+        "entries": found.entries,
+        "settled_up_to": state.get("checkpoint"),
+        "created_at": iso(_integer(state.get("created_at"))),
+        "protocol": _integer(state.get("protocol")),
+        "facts": {each: state[each] for each in FACTS if each in state},
+        "retain": found.settings.get("retain"),
+        "workers_alive": [
+            _worker_data(each, group.now_ms, _visibility(found)) for each in _alive(found)
+        ],
+        "rates": {
+            window: _rate_data(getattr(found.rates, window))
+            for window in ("minute", "five", "hour")
+        },
+        "totals": dict(found.rates.totals),
+        "times": [_times_data(job_type, each) for job_type, each in _all_times(found)],
+    }
+
+
+def _jobs(found: Portrait) -> str:
+    group = found.group
+    told = f"{group.unread} unread, {group.ready:,} ready, {group.held:,} held, "
+    told += f"{group.delayed:,} delayed, {group.dead:,} dead"
+    waits = group.oldest_for_ms
+    return told if waits is None else f"{told}; the oldest waits {format_ms(waits)}"
+
+
+def _stream(found: Portrait) -> str:
+    told = (
+        f"{plural(found.entries, 'entry', 'entries')}, read up to {found.group.position.decode()}"
+    )
+    checkpoint = found.group.state.get("checkpoint")
+    return f"{told}, settled up to {printable(checkpoint)}" if checkpoint else told
+
+
+def _workers(found: Portrait, stream: str, name: str) -> Iterator[str]:
+    alive = _alive(found)
+    if not alive:
+        yield _line("workers", "none is alive")
+        yield f"  start one: {consume(stream, name)}"
+        return
+    yield _line("workers", f"{len(alive):,} alive")
+    for worker in alive[:_MOST_WORKERS]:
+        yield "    " + shortened(_worker(worker, found), terminal_width() - 4)
+    if len(alive) > _MOST_WORKERS:
+        yield f"    and {len(alive) - _MOST_WORKERS:,} more: {command('workers', stream)}"
+
+
+def _worker(worker: WorkerState, found: Portrait) -> str:
+    running, slots = worker.running, worker.facts.get("concurrency", "?")
+    told = (
+        f"{printable(worker.consumer)}  {'?' if running is None else len(running)} of {slots} slots"
+    )
+    if release := worker.facts.get("release"):
+        told += f", release {printable(release)}"
+    stalled = _stalled_ms(worker, found.group.now_ms, _visibility(found))
+    return f"{told}, stalled for {format_ms(stalled)}" if stalled else told
+
+
+def _rates(found: Portrait) -> Iterator[str]:
+    windows = (
+        ("1 min", found.rates.minute),
+        ("5 min", found.rates.five),
+        ("1 h", found.rates.hour),
+    )
+    known = [(label, rate) for label, rate in windows if rate is not None]
+    if not known:
+        yield _line("a minute", "no worker has counted anything yet")
+        return
+    yield _line("a minute", "".join(f"{name:>11}" for name in _COUNTED))
+    for label, rate in known:
+        cells = "".join(f"{_number(getattr(rate, name)):>11}" for name in _COUNTED)
+        yield _line(f"  {label}", cells)
+
+
+def _times(found: Portrait) -> Iterator[str]:
+    rows = _all_times(found)
+    if not rows:
+        yield _line("times", "no job has run in the last hour")
+        return
+    heads = ("runs", "wait p50", "p95", "p99", "run p50", "p95", "p99")
+    yield "  " + f"{'times':{_TYPE}}" + "".join(f"{head:>8}" for head in heads)
+    for job_type, each in rows[:_MOST_TYPES]:
+        name = shortened(printable(job_type or _ALL), _TYPE - 1)
+        cells = [f"{each.count:,}", *_percentiles(each.wait), *_percentiles(each.run)]
+        yield "  " + f"{name:{_TYPE}}" + "".join(f"{cell:>8}" for cell in cells)
+    if len(rows) > _MOST_TYPES:
+        yield f"  and {len(rows) - _MOST_TYPES:,} more types: -o json shows all"
+
+
+def _settings(found: Portrait) -> Iterator[str]:
+    state = found.group.state
+    for name, fact in FACTS.items():
+        yield f"  {fact.label:24}{printable(fact.spelled(state.get(name)))}"
+    retained = found.settings.get("retain")
+    yield f"  {'the stream retains':24}{printable(retained) if retained else 'nothing settled'}"
+    created = _integer(state.get("created_at"))
+    if created:
+        past = ago(found.group.now_ms - created)
+        yield f"  {'made':24}{when(created)} UTC ({past}), protocol {state.get('protocol')}"
+
+
+def _all_times(found: Portrait) -> list[tuple[str | None, Times]]:
+    """All types together first (None), then those that ran most."""
+    if not found.times.types:
+        return []
+    types = sorted(found.times.types.items(), key=lambda each: -each[1].count)
+    return [(None, found.times.total), *types]
+
+
+def _alive(found: Portrait) -> list[WorkerState]:
+    return [worker for worker in found.workers if worker.alive]
+
+
+def _visibility(found: Portrait) -> int:
+    return _integer(found.group.state.get("visibility_ms")) or 30_000
+
+
+def _stalled_ms(worker: WorkerState, now_ms: int, visibility_ms: int) -> int:
+    """For how long it has stood still, if that is longer than a lease; else 0."""
+    silent = worker.stalled_ms(now_ms) or 0
+    return silent if silent > visibility_ms else 0
+
+
+def _worker_data(worker: WorkerState, now_ms: int, visibility_ms: int) -> Mapping[str, Any]:
+    running = worker.running
+    return {
+        "id": worker.consumer,
+        "stalled": bool(_stalled_ms(worker, now_ms, visibility_ms)),
+        "running": None if running is None else len(running),
+        "slots": _integer(worker.facts.get("concurrency")),
+        "release": worker.facts.get("release") or None,
+    }
+
+
+def _rate_data(rate: Rate | None) -> Mapping[str, Any] | None:
+    if rate is None:
+        return None
+    counted = {name: getattr(rate, name) for name in _COUNTED}
+    rounded = {name: None if value is None else round(value, 3) for name, value in counted.items()}
+    return {"over_ms": rate.over_ms, **rounded}
+
+
+def _times_data(job_type: str | None, each: Times) -> Mapping[str, Any]:
+    data: dict[str, Any] = {"type": job_type, "count": each.count}
+    for kind, spread in (("wait", each.wait), ("run", each.run)):
+        for name in ("p50", "p95", "p99"):
+            value = getattr(spread, name)
+            data[f"{kind}_{name}_ms"] = None if value is None else round(value, 1)
+    return data
+
+
+def _percentiles(spread: Spread) -> Sequence[str]:
+    found = (spread.p50, spread.p95, spread.p99)
+    return ["-" if value is None else format_ms(round(value)) for value in found]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
+
+
+def _line(label: str, text: str) -> str:
+    return f"  {label:{_LABEL}}{text}"
+
+
+def _integer(value: str | None) -> int | None:
+    return int(value) if value and value.isdigit() else None
