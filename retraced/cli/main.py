@@ -20,10 +20,12 @@ from retraced.errors import ConfigError, RetracedError
 COMMANDS: Mapping[str, str] = {
     "add": "retraced.cli.add:add",
     "consume": "retraced.cli.consume:consume",
+    "delayed": "retraced.cli.delayed:delayed",
     "demo": "retraced.cli.demo:demo",
     "dlq": "retraced.cli.dlq:dlq",
     "doctor": "retraced.cli.doctor.command:doctor",
     "groups": "retraced.cli.groups:groups",
+    "jobs": "retraced.cli.jobs:jobs",
     "pending": "retraced.cli.pending:pending",
     "server": "retraced.cli.server:server",
     "streams": "retraced.cli.streams:streams",

@@ -22,12 +22,16 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one job; `why` may be empty when it was done. `group`: where several are."""
+    """What came of one job; `why` may be empty when it was done.
+
+    `group`: where several were asked. `aside`: not done here, but in another group it was.
+    """
 
     job: bytes
     ruling: Ruling
     why: str
     group: str = ""
+    aside: bool = False
 
 
 @dataclass(slots=True)
@@ -56,6 +60,8 @@ class Outcome:
         """Counts what came of so many jobs; a job has a result for each group that was asked."""
         self.jobs += jobs
         for each in results:
+            if each.aside:
+                continue
             self.done += each.ruling is Ruling.OK
             self.refused += each.ruling is Ruling.REFUSED
             self.missing += each.ruling is Ruling.MISSING

@@ -91,10 +91,11 @@ async def matching(
 ) -> AsyncGenerator[list[JobRow], None]:
     """All jobs of these places that match, oldest first, no job twice.
 
-    What is added after the start isn't met. A job that moves against the order of the places
-    while this runs may be missed.
+    What is added, or delayed, after the start isn't met. A job that moves against the order of the
+    places while this runs may be missed.
     """
     scan = await _Scan.begin(link, keys, wanted)
+    scan.places.whole = True
     seen: set[bytes] = set()
     for place in places:
         if not any(map(wanted.allows, STATES_AT[place])):

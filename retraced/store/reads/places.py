@@ -52,12 +52,16 @@ class Bounds:
 
 @dataclass(slots=True)
 class Places:
-    """The places of one group, as they were when the scan began."""
+    """The places of one group, as they were when the scan began.
+
+    What is delayed later can't be told from what was: for `whole` scans its ids are noted first.
+    """
 
     link: Link
     keys: Keys
     bounds: Bounds
     fetch: Fetch
+    whole: bool = False
 
     def rows(self, place: Place, *, newest: bool = False, beyond: bytes | None = None) -> Rows:
         """The jobs of a place, behind the position `beyond` of a row; what they are, no more."""
@@ -121,12 +125,13 @@ class Places:
 
     async def _delayed(self, newest: bool, beyond: bytes | None) -> Rows:
         place = _scored_position(beyond, padded=True)
-        async for page in scored(self.link, self.keys.delayed, beyond=place, newest=newest):
-            rows = [(_unpadded(member), due_ms) for member, due_ms in page]
-            yield [
-                JobRow(job, Place.DELAYED, _position(due_ms, job), "delayed", due_ms=due_ms)
-                for job, due_ms in rows
-            ]
+        read = scored(self.link, self.keys.delayed, beyond=place, newest=newest)
+        if not self.whole:
+            async for page in read:
+                yield [_delayed(*each) for each in page]
+            return
+        for page in [page async for page in read]:
+            yield [_delayed(*each) for each in page]
 
     async def _dead(self, newest: bool, beyond: bytes | None) -> Rows:
         read = (
@@ -179,6 +184,11 @@ def _holding(place: Place, job: bytes, held: Pending) -> JobRow:
     row = JobRow(job, place, held.entry, "held", worker=text(held.consumer), idle_ms=held.idle_ms)
     row.delivery = held.count
     return row
+
+
+def _delayed(member: bytes, due_ms: int) -> JobRow:
+    job = _unpadded(member)
+    return JobRow(job, Place.DELAYED, _position(due_ms, job), "delayed", due_ms=due_ms)
 
 
 def _range(low: bytes, high: bytes, newest: bool, beyond: bytes | None) -> tuple[bytes, bytes]:

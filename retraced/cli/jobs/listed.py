@@ -1,0 +1,113 @@
+"""A page of jobs as rows, and what is said beside it: how far it goes, and how to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from retraced.cli.listing import Row, ago, first_line, for_people, iso, show
+from retraced.cli.session import Session
+from retraced.durations import format_ms
+from retraced.entry import added_ms
+from retraced.store.reads.jobs import JobRow, Listing, Place
+
+Counts = Mapping[Place, int | None]
+
+_COLUMNS = ("job", "state", "type", "tries", "age", "note")
+
+
+def print_page(
+    session: Session, page: Listing, counts: Counts, *, narrowed: bool, where: str
+) -> None:
+    """Prints the rows, and for people how many there are where."""
+    rows = [_row(each, page.now_ms) for each in page.rows]
+    kind = "jobs that match" if narrowed else "jobs"
+    looked = f", of {page.looked:,} that were looked at" if narrowed else ""
+    nothing = f"no {kind} {where}{looked}"
+    if page.next is None and not narrowed:
+        nothing += "; one that succeeded at once leaves no record here: `retraced trace` finds it"
+    show(session, rows, _COLUMNS, flexible="note", empty=nothing)
+    if for_people(session):
+        click.echo(_counted(counts), err=True)
+
+
+def print_rest(session: Session, page: Listing, *, full: bool) -> None:
+    """Says how to go on where the list isn't at its end."""
+    if page.next is None or (full and not for_people(session)):
+        return
+    if full:
+        click.echo(f"the next page: --after {page.next}", err=True)
+    else:
+        click.echo(
+            f"{page.looked:,} jobs were looked at, so far; go on: --after {page.next}, or look at "
+            f"more at once: --scan {page.looked * 10}",
+            err=True,
+        )
+
+
+def job_data(row: JobRow, now_ms: int) -> dict[str, Any]:
+    """One job for programs."""
+    added = added_ms(row.job, now_ms)
+    return {
+        "id": row.job,
+        "state": row.state,
+        "place": row.place.value,
+        "type": row.type,
+        "attempts": row.attempt,
+        "added_at": iso(added),
+        "age_ms": None if added is None else max(now_ms - added, 0),
+        "due_at": iso(row.due_ms),
+        "since_at": iso(row.since_ms),
+        "worker": row.worker or None,
+        "release": row.release or None,
+        "idle_ms": row.idle_ms,
+        "delivery": row.delivery,
+        "reason": row.reason or None,
+        "error": row.error or None,
+        "position": f"{row.place.value}:{row.position.decode()}",
+    }
+
+
+def due_words(due_ms: int, now_ms: int) -> str:
+    """`in 59m`, or `3s ago` for one that nobody has moved yet."""
+    return f"in {format_ms(due_ms - now_ms)}" if due_ms > now_ms else ago(now_ms - due_ms)
+
+
+def _row(row: JobRow, now_ms: int) -> Row:
+    added = added_ms(row.job, now_ms)
+    shown = {
+        "job": row.job,
+        "state": row.state,
+        "type": row.type,
+        "tries": row.attempt,
+        "age": None if added is None else format_ms(max(now_ms - added, 0)),
+        "note": _note(row, now_ms),
+    }
+    return Row(job_data(row, now_ms), shown)
+
+
+def _note(row: JobRow, now_ms: int) -> str:
+    error = first_line(row.error)
+    match row.place:
+        case Place.HELD | Place.HELD_AGAIN:
+            return f"by {row.worker}, delivery {row.delivery}"
+        case Place.READY:
+            return f"ready, after {error}" if error else "ready"
+        case Place.UNREAD:
+            return "not read yet"
+        case Place.DELAYED:
+            why = f"due {due_words(row.due_ms or 0, now_ms)}, {row.reason}"
+            return f"{why}: {error}" if error else why
+        case Place.DEAD:
+            return f"{row.reason}: {error}" if error else row.reason
+        case Place.ENDED:
+            return f"ended {ago(now_ms - (row.since_ms or now_ms))}"
+
+
+def _counted(counts: Counts) -> str:
+    held = (counts[Place.HELD] or 0) + (counts[Place.HELD_AGAIN] or 0)
+    others = (Place.READY, Place.DELAYED, Place.DEAD, Place.ENDED)
+    told = ", ".join(f"{place.value} {counts[place] or 0:,}" for place in others)
+    return f"the group has: held {held:,}, {told}, and what it hasn't read"
