@@ -1,0 +1,1 @@
+"""Measures ReTraced beside plain redis-py on the same work, interleaved in one run."""
