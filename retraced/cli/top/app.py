@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import ClassVar
 
 from textual import work
@@ -19,19 +20,21 @@ from retraced.cli.top.details import details
 from retraced.cli.top.dialogs import HELP, Confirm, Reader
 from retraced.cli.top.header import condition_line, tabs_line, totals_line
 from retraced.cli.top.refresh import Condition, Health, Refresher
+from retraced.cli.top.sieve import Sieve
 from retraced.cli.top.table import Table
 from retraced.cli.top.target import Target
 from retraced.cli.top.views import page
 from retraced.errors import RetracedError
 from retraced.store.connection import Connector
 
-_KEYS = "1-4 Tab view  / filter  Enter details  P pause{}  ? help  q quit"
+_KEYS = "1-4 view  / filter  Enter {}  ? help  q quit"
 _MORE_KEYS = {
-    View.GROUPS: "",
-    View.RUNNING: "  C cancel",
-    View.WORKERS: "",
-    View.DEAD: "  R requeue  X purge",
+    View.GROUPS: "details  P pause/resume",
+    View.HELD: "story  C cancel  P pause",
+    View.WORKERS: "details  P pause",
+    View.DEAD: "story  R requeue  X purge",
 }
+_MESSAGE_S = 10.0
 _NOT_HERE = "{} needs a row of {}: press {} first"
 
 
@@ -67,7 +70,10 @@ class Board(Screen[None]):
         self._snapshot: Snapshot | None = None
         self._shown: View | None = None  # the view whose rows stand on the screen
         self._condition = Condition(Health.STARTING, every_s)
-        self._wanted = ""
+        self._sieve = Sieve()
+        self._message = ""
+        self._message_at = 0.0
+        self._note = ""
         self._refresher = Refresher(self._read, self._show, every_s=every_s)
 
     def compose(self) -> ComposeResult:
@@ -98,7 +104,7 @@ class Board(Screen[None]):
             self.app.push_screen(Reader(lambda: details(self._asking, target, snapshot)))
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self._wanted = event.value
+        self._sieve = Sieve.of(event.value)
         self._redraw()
 
     def on_input_submitted(self, _: Input.Submitted) -> None:
@@ -113,7 +119,6 @@ class Board(Screen[None]):
     def action_view(self, number: int) -> None:
         self._view = View(number)
         self._say("")
-        self._redraw()
         self._refresher.hurry()
 
     def action_turn(self, by: int) -> None:
@@ -133,7 +138,7 @@ class Board(Screen[None]):
         self._refresher.hurry()
 
     def action_cancel(self) -> None:
-        self._ask(View.RUNNING, "C", actions.cancel)
+        self._ask(View.HELD, "C", actions.cancel)
 
     def action_requeue(self) -> None:
         self._ask(View.DEAD, "R", actions.requeue)
@@ -177,7 +182,11 @@ class Board(Screen[None]):
         if read or self._view is self._shown:
             first = self._view is not self._shown
             self._shown = self._view
-            self.query_one(Table).show(page(snapshot, self._view, self._wanted), first=first)
+            shown = page(snapshot, self._view, self._sieve)
+            self._note = shown.note
+            self.query_one(Table).show(shown, first=first)
+        recent = monotonic() - self._message_at < _MESSAGE_S
+        self._put("said", self._message if recent else self._note)
 
     def _target(self) -> Target | None:
         line = self.query_one(Table).current if self._view is self._shown else None
@@ -186,7 +195,7 @@ class Board(Screen[None]):
     def _ask(self, view: View, key: str, deed: Callable[[Target], Deed]) -> None:
         target = self._target()
         if self._view is not view or target is None or not target.job:
-            what = "a job" if view is View.RUNNING else "a dead letter"
+            what = "a job" if view is View.HELD else "a dead letter"
             self._say(_NOT_HERE.format(key, what, view.value))
             return
         self._confirm(deed(target))
@@ -212,10 +221,11 @@ class Board(Screen[None]):
         entry = self.query_one("#filter", Input)
         entry.display = False
         self.query_one(Table).focus()
-        self._say(f"only rows with {self._wanted!r}; Esc shows all" if self._wanted else "")
 
     def _say(self, text: str) -> None:
-        self._put("said", printable(text))
+        """Says something for a few seconds, instead of the view's note."""
+        self._message, self._message_at = printable(text), monotonic() if text else 0.0
+        self._redraw()
 
     def _put(self, name: str, text: str) -> None:
         """Changes one of the single lines, if it says something else now."""

@@ -28,7 +28,7 @@ class View(Enum):
     """The four things that `top` can show."""
 
     GROUPS = 1
-    RUNNING = 2
+    HELD = 2
     WORKERS = 3
     DEAD = 4
 
@@ -87,9 +87,9 @@ class Source:
         workers: list[WorkerView] = []
         held: list[HeldView] = []
         letters: list[Buried] = []
-        if view in (View.RUNNING, View.WORKERS):
+        if view in (View.HELD, View.WORKERS):
             workers = await self._watch.workers(self._link, sound, now_ms)
-        if view is View.RUNNING:
+        if view is View.HELD:
             held = await self._watch.held(self._link, sound, workers)
             await self._learn_times(sound)
         if view is View.DEAD:

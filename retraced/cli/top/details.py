@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from retraced.cli import timeline
-from retraced.cli.listing import ago, when
+from retraced.cli.listing import ago, shortened, when
 from retraced.cli.output import printable
 from retraced.cli.summary import plural
 from retraced.cli.top.data import Snapshot
@@ -94,7 +94,7 @@ def _rate(rate: Rate | None) -> str:
 
 
 def _times(found: GroupTimes) -> Iterator[str]:
-    yield "  LAST HOUR, MS           RUNS  wait p50     p95     p99   run p50     p95     p99"
+    yield "  LAST HOUR, MS         RUNS   wait p50    p95    p99   run p50    p95    p99"
     yield _time("(all)", found.total)
     busiest = sorted(found.types.items(), key=lambda pair: (-pair[1].count, pair[0]))
     for name, each in busiest[:_MOST_TYPES]:
@@ -104,13 +104,13 @@ def _times(found: GroupTimes) -> Iterator[str]:
 
 
 def _time(name: str, times: Times) -> str:
-    spreads = _spread(times.wait) + "  " + _spread(times.run)
-    return f"  {printable(name)[:18]:<18}{times.count:>10,}  {spreads}"
+    spreads = f"    {_spread(times.wait)}   {_spread(times.run)}"
+    return f"  {shortened(printable(name), 16):<16}{times.count:>10,}{spreads}"
 
 
 def _spread(spread: Spread) -> str:
     numbers = (spread.p50, spread.p95, spread.p99)
-    return "".join(f"{'-' if n is None else f'{n:,.0f}':>8}" for n in numbers)
+    return "".join(f"{'-' if n is None else f'{n:,.0f}':>7}" for n in numbers)
 
 
 def _worker(target: Target, snapshot: Snapshot) -> Iterator[str]:

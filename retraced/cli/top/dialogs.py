@@ -17,24 +17,24 @@ from retraced.errors import StoreError
 
 HELP = """\
 Views: 1-4, Tab, Shift+Tab. Rows: arrows, j k, PgUp PgDn, Home End.
-Enter  the story of a job, rates and times of a group, facts of a worker
-/      show only rows that contain these words; Esc shows all again
+Enter  the story of a job; rates and times of a group; facts of a worker
+/      only rows with these words, or a FILTER: type=mail error:refused age>1h
+       payload.user=43 (of dead letters). Esc shows all again
 r      read again now          q  quit          ?  this help
+C  cancel the job              P  pause or resume the group of the row
+R  requeue the dead letter     X  purge the dead letter: deletes it
+       Each says what will happen, and asks first.
 
-C  cancel the job            P  pause or resume the group of the row
-R  requeue the dead letter   X  purge the dead letter: deletes it
-Each says what will happen and asks first.
-
-STATE of a group: ok, PAUSED, NOBODY (no worker alive), GONE (from the stream).
-  BACKLOG could run and hasn't begun; ~ is an estimate (`groups list` counts).
-  DONE/S FAIL/S over the last ten seconds. OLDEST has waited so long.
-STATE of a job: running; 12x p99 (runs 12 times longer than 99 of 100 of its
-  type, from 10 times on); fetched (not begun, or since the last heartbeat);
-  GONE (its worker is gone, another takes it over). Workers tell what they run
-  every third of the visibility timeout (10 s), so this view may lag so far.
-STATE of a worker: ok, STALLED (silent for a visibility timeout, or its event
-  loop stands still), GONE (silent for three).
-Bounds: 200 groups, 200 workers, 100 held and 100 dead letters, 500 rows."""
+Groups   ok, PAUSED, NOBODY (no worker alive), GONE (from the stream). BACKLOG
+         could run and hasn't begun; ~ is an estimate, `groups list` counts.
+         OLDEST has waited so long. DONE/S and FAIL/S of the last ten seconds.
+Held     running FOR so long, on delivery DLV; 12x p99: 12 times longer than 99
+         of 100 of its type (from 10 times on); fetched: not begun when its
+         worker last told, every third of the visibility timeout; held: not
+         told; GONE: its worker is gone, another one takes it over.
+Workers  ok, STALLED (silent for a visibility timeout, or its event loop stands
+         still), GONE (silent for three). RUNS of how many slots.
+Bounds   200 groups, 200 workers, 100 held and 100 dead letters, 500 rows."""
 
 
 class Confirm(ModalScreen[str | None]):

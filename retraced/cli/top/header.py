@@ -14,7 +14,7 @@ from retraced.store.reads.backlog import Count
 
 _NAMES = {
     View.GROUPS: "Groups",
-    View.RUNNING: "Running",
+    View.HELD: "Held",
     View.WORKERS: "Workers",
     View.DEAD: "Dead",
 }
@@ -56,7 +56,7 @@ def tabs_line(snapshot: Snapshot | None, view: View) -> str:
     groups = snapshot.groups if snapshot else ()
     counts = {
         View.GROUPS: len(groups),
-        View.RUNNING: sum(group.held for group in groups),
+        View.HELD: sum(group.held for group in groups),
         View.WORKERS: sum(group.workers for group in groups),
         View.DEAD: sum(group.dead for group in groups),
     }

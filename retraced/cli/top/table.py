@@ -20,6 +20,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from retraced.cli.top.target import Target
+from retraced.filter import JobFacts
 
 
 class Tone(StrEnum):
@@ -34,7 +35,7 @@ class Tone(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Column:
     """`width` 0: flexible, shares what is left, wants `least`. Where there is too little room the
-    column with the highest `yields` goes.
+    column with the highest `yields` goes. `tail`: of a text that is too long the end is shown.
     """
 
     title: str
@@ -42,25 +43,28 @@ class Column:
     right: bool = False
     least: int = 14
     yields: int = 0
+    tail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row: its key, one text for each column, and what it stands for."""
+    """One row: its key, one text for each column, and what it stands for (a job: its facts)."""
 
     key: str
     cells: tuple[str, ...]
     target: Target
     tone: Tone = Tone.PLAIN
+    facts: JobFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that a view shows; `empty` is said where there are no lines."""
+    """All that a view shows. `empty`: said where there are no lines; `note`: what was left out."""
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...] = ()
     empty: str = ""
+    note: str = ""
 
 
 class Table(Widget, can_focus=True):
@@ -197,14 +201,19 @@ def _fitting(columns: Sequence[Column], width: int) -> _Placed:
 
 def _joined(columns: _Placed, cells: Sequence[str], width: int) -> str:
     parts = [
-        _cell(text, own, right=column.right)
-        for (_, column, own), text in zip(columns, cells, strict=True)
+        _cell(text, own, column) for (_, column, own), text in zip(columns, cells, strict=True)
     ]
     return set_cell_size(" ".join(parts), width)
 
 
-def _cell(text: str, width: int, *, right: bool) -> str:
+def _cell(text: str, width: int, column: Column) -> str:
     taken = cell_len(text)
     if taken > width:
-        return set_cell_size(text, width - 1) + "…"
-    return " " * (width - taken) + text if right else set_cell_size(text, width)
+        return "…" + _tail(text, width - 1) if column.tail else set_cell_size(text, width - 1) + "…"
+    return " " * (width - taken) + text if column.right else set_cell_size(text, width)
+
+
+def _tail(text: str, width: int) -> str:
+    while cell_len(text) > width:
+        text = text[1:]
+    return set_cell_size(text, width)

@@ -8,21 +8,27 @@ from retraced.cli.listing import first_line
 from retraced.cli.output import printable
 from retraced.cli.top.data import Buried, Snapshot, View
 from retraced.cli.top.meter import Pace
+from retraced.cli.top.sieve import Sieve
 from retraced.cli.top.table import Column, Line, Page, Tone
 from retraced.cli.top.target import Target
 from retraced.cli.top.words import counted, per_second, short, span
+from retraced.entry import added_ms
+from retraced.filter import JobFacts
 from retraced.keys import Keys
 from retraced.store.reads.activity import HeldView, WorkerView
 from retraced.store.reads.held import Activity
 from retraced.store.reads.overview import GroupView
+from retraced.store.reads.replies import text
 
 MOST_ROWS = 500
 TOO_LONG = 10  # times the p99 of its type
 _TOO_LONG_MS = 1000  # below that nobody waits for it
 
+_WHERE = "STREAM/GROUP"
+
 _GROUPS = (
     Column("STATE", 7),
-    Column("STREAM/GROUP", least=18),
+    Column(_WHERE, least=18),
     Column("BACKLOG", 7, right=True),
     Column("HELD", 6, right=True),
     Column("DELAYED", 7, right=True),
@@ -32,20 +38,20 @@ _GROUPS = (
     Column("OLDEST", 7, right=True),
     Column("WORKERS", 7, right=True, yields=1),
 )
-_RUNNING = (
-    Column("STATE", 9),
+_HELD = (
+    Column("STATE", 8),
     Column("JOB", 17),
-    Column("TYPE", least=12),
+    Column("TYPE", least=11),
     Column("FOR", 7, right=True),
-    Column("DELIVERY", 8, right=True),
-    Column("WORKER", least=12),
+    Column("DLV", 3, right=True),
+    Column("WORKER", least=11, tail=True),
+    Column(_WHERE, least=11),
     Column("P99", 7, right=True, yields=1),
-    Column("STREAM/GROUP", least=12, yields=2),
 )
 _WORKERS = (
     Column("STATE", 7),
-    Column("WORKER"),
-    Column("STREAM/GROUP"),
+    Column("WORKER", tail=True),
+    Column(_WHERE),
     Column("BEAT", 6, right=True),
     Column("RUNS", 7, right=True),
     Column("LONGEST NOW"),
@@ -59,17 +65,37 @@ _DEAD = (
     Column("REASON", 9),
     Column("TRIES", 5, right=True),
     Column("ERROR", least=11),
-    Column("STREAM/GROUP", least=20, yields=1),
+    Column(_WHERE, least=20, yields=1),
 )
 
 
-def page(snapshot: Snapshot, view: View, wanted: str = "") -> Page:
-    """The rows of a view that contain all of the words `wanted`, at most 500."""
+def page(snapshot: Snapshot, view: View, sieve: Sieve) -> Page:
+    """The rows of a view that the sieve lets through, at most 500."""
     columns, lines, nothing = _VIEWS[view]
-    words = wanted.casefold().split()
-    found = [line for line in lines(snapshot) if _contains(line, words)]
-    empty = f"nothing here contains {wanted!r}; Esc ends the filter" if words else nothing
-    return Page(columns, tuple(found[:MOST_ROWS]), empty)
+    read = list(lines(snapshot))
+    found = [line for line in read if sieve.lets(line)] if sieve else read
+    note = _note(snapshot, view, len(read))
+    if sieve:
+        kind = "FILTER" if sieve.filter else "words"
+        said = f"{kind} {printable(sieve.text)}: {len(found):,} of {len(read):,} rows; Esc: all"
+        note = f"{said}. {note}" if note else said
+        nothing = "no row of these has it; Esc shows all again" if read else nothing
+    return Page(columns, tuple(found[:MOST_ROWS]), nothing, note)
+
+
+def _note(snapshot: Snapshot, view: View, read: int) -> str:
+    """That there are more than these rows, where that is so."""
+    match view:
+        case View.HELD:
+            total = sum(group.held for group in snapshot.groups)
+            lost = sum(held.activity is Activity.SILENT for held in snapshot.held)
+            many = f"what workers told, and the lowest ids; GONE {lost:,}"
+        case View.DEAD:
+            total = sum(group.dead for group in snapshot.groups)
+            many = "the newest; `retraced dlq list` has all"
+        case _:
+            return ""
+    return f"{read:,} of {short(total)}: {many}" if read < total else ""
 
 
 def too_long(held: HeldView, p99: Mapping[tuple[bytes, str], float]) -> float | None:
@@ -79,11 +105,6 @@ def too_long(held: HeldView, p99: Mapping[tuple[bytes, str], float]) -> float | 
         return None
     times = held.ran_ms / usual
     return times if times >= TOO_LONG else None
-
-
-def _contains(line: Line, words: Iterable[str]) -> bool:
-    text = " ".join(line.cells).casefold()
-    return all(word in text for word in words)
 
 
 def _place(keys: Keys) -> str:
@@ -125,26 +146,26 @@ def _group_state(group: GroupView) -> tuple[str, Tone]:
     return "ok", Tone.GOOD
 
 
-def _running(snapshot: Snapshot) -> Iterable[Line]:
-    """What runs too long first, then what nobody runs, then by how long it has run."""
+def _held(snapshot: Snapshot) -> Iterable[Line]:
+    """What runs too long first, then what runs, then what nobody runs any more, then the rest."""
     ranked = [(too_long(held, snapshot.p99), held) for held in snapshot.held]
     ranked.sort(key=_rank)
     for times, held in ranked:
-        yield _job(held, times, snapshot.p99)
+        yield _job(held, times, snapshot)
 
 
 def _rank(pair: tuple[float | None, HeldView]) -> tuple[int, int]:
     times, held = pair
     if times is not None:
         return 0, -(held.ran_ms or 0)
-    if held.activity is Activity.SILENT:
-        return 1, -(held.idle_ms or 0)
-    return (2, -held.ran_ms) if held.ran_ms is not None else (3, -(held.idle_ms or 0))
+    if held.ran_ms is not None:
+        return 1, -held.ran_ms
+    return (2 if held.activity is Activity.SILENT else 3), -(held.idle_ms or 0)
 
 
-def _job(held: HeldView, times: float | None, p99: Mapping[tuple[bytes, str], float]) -> Line:
+def _job(held: HeldView, times: float | None, snapshot: Snapshot) -> Line:
     state, tone = _job_state(held, times)
-    usual = p99.get((held.keys.prefix, held.type or ""))
+    now_ms, usual = snapshot.now_ms, snapshot.p99.get((held.keys.prefix, held.type or ""))
     where = _place(held.keys)
     cells = (
         state,
@@ -153,11 +174,18 @@ def _job(held: HeldView, times: float | None, p99: Mapping[tuple[bytes, str], fl
         span(held.ran_ms),
         "-" if held.delivery is None else str(held.delivery),
         printable(held.consumer),
-        span(None if usual is None else int(usual)),
         where,
+        span(None if usual is None else int(usual)),
     )
     key = f"{where} {cells[1]} {cells[5]}"
-    return Line(key, cells, Target(held.keys, job=held.job), tone)
+    facts = JobFacts(
+        held.job,
+        state="held",
+        type=held.type or held.keys.stream_name,
+        age_ms=_age(held.job, now_ms),
+        worker=text(held.consumer),
+    )
+    return Line(key, cells, Target(held.keys, job=held.job), tone, facts)
 
 
 def _job_state(held: HeldView, times: float | None) -> tuple[str, Tone]:
@@ -168,8 +196,15 @@ def _job_state(held: HeldView, times: float | None) -> tuple[str, Tone]:
             return "running", Tone.PLAIN
         case Activity.SILENT:
             return "GONE", Tone.BAD
-        case _:
+        case Activity.PREFETCHED:
             return "fetched", Tone.PLAIN
+        case _:
+            return "held", Tone.PLAIN
+
+
+def _age(job: bytes, now_ms: int) -> int | None:
+    added = added_ms(job, now_ms) if job else None
+    return None if added is None else max(now_ms - added, 0)
 
 
 def _workers(snapshot: Snapshot) -> Iterable[Line]:
@@ -229,7 +264,17 @@ def _letter(buried: Buried, now_ms: int) -> Line:
     )
     invalid = letter.reason == "invalid"
     target = Target(buried.keys, job=letter.job, dead=True, invalid=invalid)
-    return Line(f"{where} {job}", cells, target)
+    facts = JobFacts(
+        letter.job,
+        state="dead",
+        type=letter.type or buried.keys.stream_name,
+        age_ms=_age(letter.job, now_ms),
+        attempt=letter.attempts,
+        error=letter.error,
+        reason=letter.reason,
+        fields=dict(letter.fields),
+    )
+    return Line(f"{where} {job}", cells, target, facts=facts)
 
 
 _NO_GROUPS = """no streams yet. Add a job:
@@ -241,7 +286,7 @@ _NO_WORKERS = """no worker is alive here. Start one:
 _View = tuple[tuple[Column, ...], Callable[[Snapshot], Iterable[Line]], str]
 _VIEWS: Mapping[View, _View] = {
     View.GROUPS: (_GROUPS, _groups, _NO_GROUPS),
-    View.RUNNING: (_RUNNING, _running, "nothing is held by a worker now"),
+    View.HELD: (_HELD, _held, "nothing is held by a worker now"),
     View.WORKERS: (_WORKERS, _workers, _NO_WORKERS),
     View.DEAD: (_DEAD, _dead, "no dead letters: nothing to do"),
 }
