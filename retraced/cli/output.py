@@ -1,7 +1,11 @@
-"""Prints a command's results on stdout: rows as a table, JSON, JSON lines or bare ids."""
+"""Prints a command's results on stdout: rows as a table, JSON, JSON lines or bare ids.
+
+Colours only on a terminal, and none where NO_COLOR is set; what they say is said in words, too.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import unicodedata
@@ -15,6 +19,21 @@ import orjson
 # line separators. JSON itself escapes only what is below U+0020.
 _TRICKY = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _GAP = "  "
+_RED, _GREEN, _YELLOW, _CYAN = "31", "32", "33", "36"
+_BY_WORD: Mapping[str, Mapping[str, str]] = {
+    "state": {
+        "dead": _RED,
+        "worker is gone": _RED,
+        "delayed": _CYAN,
+        "running": _GREEN,
+        "held": _GREEN,
+        "paused": _YELLOW,
+    },
+    "note": {"paused": _YELLOW, "gone": _RED},
+    "beat": {"gone": _RED, "stalled": _RED},
+    "level": {"problem": _RED, "warning": _YELLOW, "unknown": _CYAN, "ok": _GREEN},
+    "result": {"refused": _YELLOW, "missing": _YELLOW},
+}
 
 
 class Format(StrEnum):
@@ -71,17 +90,42 @@ def printable(value: object) -> str:
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
+def in_colour(file: TextIO) -> bool:
+    """Whether colours may be used there: it is a terminal, and nobody has said NO_COLOR."""
+    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def coloured(text: str, column: str, *, file: TextIO) -> str:
+    """The text of a cell in the colour of what it says, if it has one and `file` takes colours."""
+    code = _colour(text, column) if in_colour(file) else None
+    return text if code is None else f"\x1b[{code}m{text}\x1b[0m"
+
+
+def _colour(text: str, column: str) -> str | None:
+    said = text.strip()
+    if column == "dead":  # a count of dead letters
+        return _RED if said.isdigit() and said != "0" else None
+    words = _BY_WORD.get(column, {})
+    return words.get(said) or next((words[word] for word in words if said.startswith(word)), None)
+
+
 def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], out: TextIO) -> None:
     kept = list(rows)
     cells = [[printable(row.get(column)) for column in columns] for row in kept]
     lines = [[column.replace("_", " ").upper() for column in columns], *cells]
     widths = [max(_width(line[at]) for line in lines) for at in range(len(columns))]
     numeric = [_is_numeric(kept, column) for column in columns]
-    for line in lines:
-        padded = (
+    for at, line in enumerate(lines):
+        padded = [
             _padded(cell, width, right)
             for cell, width, right in zip(line, widths, numeric, strict=True)
-        )
+        ]
+        padded[-1:] = [cell.rstrip() for cell in padded[-1:]]
+        if at and in_colour(out):
+            padded = [
+                coloured(cell, column, file=out)
+                for cell, column in zip(padded, columns, strict=True)
+            ]
         out.write(_GAP.join(padded).rstrip() + "\n")
 
 

@@ -48,6 +48,53 @@ def test_ids_stand_alone() -> None:
     assert shown([{"group": "mail"}], ["group"], Format.ID) == "mail\n"
 
 
+class Terminal(io.StringIO):
+    """What a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
+    out = Terminal()
+    emit(rows, columns, format=Format.TABLE, file=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def colourful(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    return monkeypatch
+
+
+STATES = [{"id": "1-0", "state": "dead"}, {"id": "2-0", "state": "queued"}]
+
+
+def test_on_a_terminal_states_have_colours_and_columns_stay_aligned(
+    colourful: pytest.MonkeyPatch,
+) -> None:
+    lines = table(STATES, ["state", "id"]).splitlines()
+    assert lines == ["STATE   ID", "\x1b[31mdead  \x1b[0m  1-0", "queued  2-0"]
+
+
+def test_counts_of_dead_and_a_pause_stand_out(colourful: pytest.MonkeyPatch) -> None:
+    shown = table([{"dead": 0, "note": ""}, {"dead": 7, "note": "paused"}], ["dead", "note"])
+    assert shown.splitlines()[1:] == ["   0", "\x1b[31m   7\x1b[0m  \x1b[33mpaused\x1b[0m"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_whoever_wants_no_colours_gets_none(
+    colourful: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    colourful.setenv(name, value)
+    assert "\x1b" not in table(STATES, ["state"])
+
+
+def test_a_pipe_gets_no_colours(colourful: pytest.MonkeyPatch) -> None:
+    assert "\x1b" not in shown(STATES, ["state"], Format.TABLE)
+
+
 def test_a_pipe_gets_json_lines() -> None:
     assert default_format(io.StringIO()) is Format.JSONL
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
+from retraced.cli.output import coloured
 from retraced.cli.session import Session
 from retraced.cli.values import Duration
 
@@ -91,5 +93,6 @@ def _print(session: Session, findings: list[Finding]) -> None:
     if not for_people(session):
         session.emit([show.as_data(each, session.url()) for each in findings], ["id"])
         return
-    for line, _ in show.lines(findings, session.url(), terminal_width()):
-        click.echo(line)
+    for line, level in show.lines(findings, session.url(), terminal_width()):
+        head, rest = ("", line) if level is None else (level.value, line[len(level.value) :])
+        click.echo(coloured(head, "level", file=sys.stdout) + rest, color=True)
