@@ -72,6 +72,11 @@ class Incident:
         row = next(row for row in rows if row["id"] == group)
         return {name: row[name] for name in ("unread", "held", "ready", "delayed", "dead")}
 
+    def holder(self) -> Consumer:
+        """The worker that holds a job of the stream."""
+        (row, *_) = self.run("pending", STREAM, "--group", GROUP).rows
+        return next(each for each in self.crew.members if f"-{each.pid}-" in row["worker"])
+
     def close(self) -> None:
         self.crew.close()
         self.raw.close()

@@ -42,9 +42,7 @@ class Full(Growing):
         self.add_large(60)
         events = f"retraced:{{{STREAM}}}:{GROUP}:events"
         pipeline = self.raw.pipeline(transaction=False)
-        for order in range(2_000):
-            pipeline.xadd(
-                events, {"event": "completed", "at": "0", "jobs": "x" * 1_000, "n": order}
-            )
+        for _ in range(2_000):
+            pipeline.xadd(events, {"event": "completed", "at": "0", "jobs": "x" * 1_000})
         pipeline.execute()
         self.raw.config_set("maxmemory", self.raw.info("memory")["used_memory"] - 500_000)

@@ -68,19 +68,19 @@ def slug(title: str) -> str:
 def sections(text: str | None = None) -> list[Section]:
     """The sections of the page that have commands."""
     found: list[tuple[str, list[Step]]] = []
-    label, block = "", None
+    label, inside = "", False
+    block: list[tuple[int, str]] = []
     for number, line in enumerate((text or PAGE.read_text()).splitlines(), start=1):
-        if block is not None:
-            if line.startswith("```"):
-                found[-1][1].extend(_steps(block, label))
-                block = None
-            else:
-                block.append((number, line))
+        if inside and line.startswith("```"):
+            found[-1][1].extend(_steps(block, label))
+            inside = False
+        elif inside:
+            block.append((number, line))
         elif heading := _HEADING.fullmatch(line):
             found.append((heading[1], []))
             label = ""
         elif line == "```console" and found:
-            block = []
+            block, inside = [], True
         elif named := _LABEL.match(line):
             label = named[1]
     return [Section(title, tuple(steps)) for title, steps in found if steps]
@@ -115,7 +115,8 @@ def _steps(block: Sequence[tuple[int, str]], label: str) -> Iterator[Step]:
 
 
 def _pattern(line: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in _squeezed(line).split("...")))
+    parts = re.split(r" ?\.\.\. ?", _squeezed(line))
+    return re.compile(".*".join(re.escape(part) for part in parts))
 
 
 def _squeezed(line: str) -> str:

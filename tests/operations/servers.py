@@ -9,6 +9,7 @@ import redis
 from tests.operations.incident import GROUP, STREAM, Incident
 from tests.servers import ProcessServer, Server, free_port
 from tests.waiting import wait_until
+from tests.workers import Consumer
 
 
 class Restarted(Incident):
@@ -34,22 +35,19 @@ class Flushed(Incident):
 
 
 class Denied(Incident):
-    """Somebody has taken rights from the workers' user."""
+    """Somebody has taken rights from the workers' user; at their next start they end."""
 
     def happen(self) -> None:
-        self.raw.execute_command(
-            *(["ACL", "SETUSER", "worker", "on", ">secret", "~orders", "~retraced:*"]),
-            *(["+@read", "+@connection", "+@scripting", "+info"]),
-        )
+        self._allow("+@all")
+        self._start().stop()
         self.add(3)
-        worker = self.crew.consume(
-            STREAM,
-            "--app",
-            "tests.operations.shop:app",
-            group=GROUP,
-            RETRACED_URL=self.environ["WORKER_URL"],
-        )
-        assert worker.ends() == 4
+        self._allow("-@all", "+@read", "+@connection", "+@scripting", "+info", "+time")
+        app = ("--app", "tests.operations.shop:app")
+        assert self.crew.consume(STREAM, *app, group=GROUP).ends() == 4
+
+    def _allow(self, *rights: str) -> None:
+        keys = ("~orders", "~retraced:*")
+        self.raw.execute_command("ACL", "SETUSER", "worker", "on", ">secret", *keys, *rights)
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -59,9 +57,9 @@ class Denied(Incident):
     def hands(self) -> Mapping[str, Callable[[], object]]:
         return {"start the workers again": self._start}
 
-    def _start(self) -> None:
+    def _start(self) -> Consumer:
         self.crew.url = self.environ["WORKER_URL"]
-        self.work()
+        return self.work()
 
 
 class Pair(Incident):
