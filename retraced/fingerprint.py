@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 
 LENGTH = 8
+NONE = "none"
 
 _LONGEST_READ = 4_000
 _LONGEST_TEMPLATE = 200
@@ -43,7 +44,7 @@ _VARIABLE = re.compile(
 
 
 def fingerprint(error: str) -> str:
-    """Eight hexadecimal digits, the same for all errors of one template."""
+    """Eight hexadecimal digits, the same for all errors of one template; `none` without an error."""
     return _both(error)[0]
 
 
@@ -64,6 +65,8 @@ def _both(error: str) -> tuple[str, str]:
     common = _VARIABLE.sub(_replaced_but_names if names_kept else _replaced, line)
     if len(common) > _LONGEST_TEMPLATE:
         common = common[: _LONGEST_TEMPLATE - 1] + "…"
+    if not common:
+        return NONE, ""
     digest = hashlib.blake2s(common.encode("utf-8", "backslashreplace"), digest_size=LENGTH // 2)
     return digest.hexdigest(), common
 

@@ -39,8 +39,8 @@ class JobFacts:
 
     @property
     def fingerprint(self) -> str:
-        """The fingerprint of the error, as `dlq list --by error` shows it; empty without one."""
-        return fingerprint(self.error) if self.error else ""
+        """The fingerprint of the error, as `dlq list --by error` shows it; `none` without one."""
+        return fingerprint(self.error)
 
     def payload_text(self) -> str:
         """The payload as it stands; of a bare entry, its own fields as a JSON object."""

@@ -73,7 +73,7 @@ class Census:
     def _value(self, letter: DeadLetter) -> str | None:
         match self.by:
             case "error":
-                return fingerprint(letter.error) if letter.error else ""
+                return fingerprint(letter.error)
             case "reason":
                 return letter.reason
             case _:
@@ -114,8 +114,7 @@ def _lines(kinds: list[Kind], now_ms: int) -> Iterator[str]:
     room = max(terminal_width() - _INDENT, 30)
     for kind in kinds:
         span = f"newest {ago(now_ms - kind.newest_ms)}, oldest {ago(now_ms - kind.oldest_ms)}"
-        value = kind.value or "none"
-        yield f"{value:<8} {kind.count:>{width},}  {span}, e.g. {printable(kind.example)}"
+        yield f"{kind.value:<8} {kind.count:>{width},}  {span}, e.g. {printable(kind.example)}"
         yield " " * _INDENT + shortened(printable(kind.template or _NO_ERROR), room)
 
 

@@ -115,7 +115,7 @@ async def _data(
         **letterline.heading(keys.stream_name, keys.group_name, place.type_field),
         **letter_data(letter),
         "fields": letterline.exact(fields),
-        "facts": letter.facts,
+        "facts": {name.decode(): value for name, value in letterline.exact(letter.facts.items())},
         "events": [event_data(event) for event in events],
         "events_total": total,
     }

@@ -56,8 +56,8 @@ def unmended(error: str, fields: Fields, change: Change) -> str:
     if change and colon and _touched(path, dict(fields), change):
         return ""
     if not change:
-        return f"it was buried as invalid and would be again: {named}"
-    return f"it was buried as invalid, and this leaves it so: {named}"
+        return f"{named}; it was buried as invalid for this and would be again"
+    return f"{named}; it was buried as invalid for this, which the change leaves as it was"
 
 
 def _is_kept(name: bytes, change: Change) -> bool:

@@ -46,8 +46,8 @@ def purge(session: Session, stream: str, *, group: str, asked: Asked) -> None:
 
     if not asked.yes and not asked.dry_run:
         click.echo(
-            "what is purged can't be brought back: the fields and the payload are lost, the story "
-            "stays for 7 days. To keep a copy: retraced dlq export",
+            "what is purged can't be brought back: fields and payload are lost, the story\n"
+            "stays for 7 days; to keep a copy: retraced dlq export",
             err=True,
         )
     outcome = session.run(lambda link: _purge(link, session, stream, group, asked))
