@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retraced.store.scripts import Call
     from retraced.store.writes import Verdict
 
-RUN_NOW = Verb("run now", "run now", "delayed job")
+RUN_NOW = Verb("run now", "queued", "delayed job")
 CANCEL = Verb("cancel", "cancelled", "delayed job")
 
 _COLUMNS = ("job", "type", "due", "why", "tries", "error")
@@ -112,7 +112,7 @@ Examples:
   retraced delayed run-now emails 1795501170340-0 --group mail
   retraced delayed run-now emails --group mail reason=retry error:refused --dry-run
   retraced delayed run-now emails --group mail --all --rate 50/s --yes
-{_BULK_JSON.format(done='"run now"')}""",
+{_BULK_JSON.format(done="queued")}""",
 )
 @click.argument("stream")
 @bulk_options(RUN_NOW)

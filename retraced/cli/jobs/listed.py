@@ -110,4 +110,4 @@ def _counted(counts: Counts) -> str:
     held = (counts[Place.HELD] or 0) + (counts[Place.HELD_AGAIN] or 0)
     others = (Place.READY, Place.DELAYED, Place.DEAD, Place.ENDED)
     told = ", ".join(f"{place.value} {counts[place] or 0:,}" for place in others)
-    return f"the group has: held {held:,}, {told}, and what it hasn't read"
+    return f"in all: held {held:,}, {told}, and those unread"

@@ -98,13 +98,19 @@ def _group_lines(told: Story) -> Iterator[str]:
     for label, text in (
         ("now", answers.where(told)),
         ("next", answers.following(told)),
-        ("error", first_line(told.error)),
+        ("error", _error(told)),
         ("to do", next_step(told)),
     ):
         if label == "to do" and text:
             yield f"  {label:{_LABEL}}{printable(text)}"  # not wrapped, so that it can be pasted
         elif text:
             yield from _labelled(label, text)
+
+
+def _error(told: Story) -> str:
+    """The last error, unless it has been said already."""
+    error = first_line(told.error)
+    return "" if error in answers.where(told) else error
 
 
 def _labelled(label: str, text: str) -> list[str]:

@@ -1,0 +1,100 @@
+"""Times one command from outside, and how long Redis kept others waiting meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis
+
+_EVERY_S = 0.0005
+_SLOW_MICROS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one command took. `ping_ms`: the longest that a PING of someone else waited;
+    `command_ms` and `command`: the longest single command that Redis ran.
+    """
+
+    name: str
+    seconds: float
+    ping_ms: float
+    command_ms: float
+    command: str
+    code: int
+    lines: int
+    said: str
+
+
+def measure(url: str, name: str, words: Sequence[str], *, most_s: float) -> Measured:
+    """Runs `retraced WORDS` in a process of its own, its output thrown away but for its end."""
+    with redis.Redis.from_url(url) as client:
+        client.config_set("slowlog-log-slower-than", _SLOW_MICROS)
+        client.config_set("slowlog-max-len", 10_000)
+        client.slowlog_reset()
+        pinging = Pinging(url)
+        began = time.monotonic()
+        ran = subprocess.run(
+            [sys.executable, "-m", "retraced", "--url", url, *words],
+            capture_output=True,
+            timeout=most_s,
+            check=False,
+        )
+        seconds = time.monotonic() - began
+        ping_ms = pinging.stop()
+        slow_ms, slow = _slowest(client)
+    said = ran.stderr.decode(errors="replace").strip().splitlines()
+    return Measured(
+        name=name,
+        seconds=seconds,
+        ping_ms=ping_ms,
+        command_ms=slow_ms,
+        command=slow,
+        code=ran.returncode,
+        lines=len(ran.stdout.splitlines()),
+        said=said[-1] if said else "",
+    )
+
+
+class Pinging:
+    """A client that does nothing but ask whether Redis is there, and notes its longest wait."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url)
+        self._longest_s = 0.0
+        self._done = threading.Event()
+        self._client.ping()
+        self._thread = threading.Thread(target=self._loop)
+        self._thread.start()
+
+    def stop(self) -> float:
+        """The longest wait, in ms."""
+        self._done.set()
+        self._thread.join()
+        self._client.close()
+        return self._longest_s * 1000
+
+    def _loop(self) -> None:
+        while not self._done.is_set():
+            began = time.monotonic()
+            self._client.ping()
+            self._longest_s = max(self._longest_s, time.monotonic() - began)
+            time.sleep(_EVERY_S)
+
+
+def _slowest(client: redis.Redis) -> tuple[float, str]:
+    """The longest command in ms, and its first words."""
+    found = [
+        (int(entry["duration"]), bytes(entry["command"]))
+        for entry in client.slowlog_get(10_000)
+        if not bytes(entry["command"]).startswith((b"SLOWLOG", b"CONFIG"))
+    ]
+    if not found:
+        return 0.0, "-"
+    micros, command = max(found)
+    return micros / 1000, command.decode(errors="replace")[:40]
