@@ -1,15 +1,19 @@
 """The worker's log: a line is an event name and fields, as text for people or JSON for machines.
 
-Never a payload, never a password; control characters in any field are escaped.
+Never a payload, never a password; control characters in any field are escaped. On a terminal a
+long line goes on below itself, indented, and no word is broken.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any, Literal, TextIO
 
 import orjson
@@ -17,6 +21,9 @@ import orjson
 Level = Literal["debug", "info", "warning", "error"]
 _RANK: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
+_COMMAND = re.compile(r'(?<=: )retraced [^"]+')  # stays on one line, to be copied
+_NO_BREAK = "\xa0"  # not printable, so no field has it
+_INDENT = " " * 13
 _SHOWN = {"debug": "DEBUG", "info": "INFO ", "warning": "WARN ", "error": "ERROR"}
 
 
@@ -80,10 +87,13 @@ class Log:
     def _write(self, level: Level, event: str, fields: dict[str, object]) -> None:
         if _RANK[level] < self._rank:
             return
-        line = _json_line if self._form == "json" else _text_line
+        make = _json_line if self._form == "json" else _text_line
         # Nobody may be reading any more; the jobs go on.
         with suppress(OSError, ValueError):
-            self._stream.write(line(self._now(), level, event, fields) + "\n")
+            line = make(self._now(), level, event, fields)
+            if self._form == "text" and self._stream.isatty():
+                line = _wrapped(line, get_terminal_size().columns)
+            self._stream.write(line + "\n")
             self._stream.flush()
 
 
@@ -114,6 +124,16 @@ def _text_line(now: datetime, level: str, event: str, fields: dict[str, object])
         f"{name}={_quoted(value)}" for name, value in fields.items() if value not in ("", None)
     ]
     return " ".join([f"{now:%H:%M:%S}.{now.microsecond // 1000:03}", _SHOWN[level], event, *words])
+
+
+def _wrapped(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _NO_BREAK), line)
+    lines = wrap(
+        whole, width, subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines).replace(_NO_BREAK, " ")
 
 
 def _quoted(value: object) -> str:

@@ -4,7 +4,7 @@ An `App` fills a registry while the user's module is imported; the worker looks 
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -101,6 +101,30 @@ class Registry:
     def handlers(self) -> tuple[Handler, ...]:
         """All handlers in order of registration."""
         return tuple(self._handlers.values())
+
+    def covers(
+        self, stream: str, *, types: Collection[str] = (), only_by_name: bool = False
+    ) -> bool:
+        """Whether any handler may be meant for the jobs of this stream.
+
+        One that names another stream in its options isn't, unless its type is the stream's name.
+        `types`: only these are worked; `only_by_name`: every job's type is the stream's name.
+        """
+        for handler in self._handlers.values():
+            if types and handler.type != ANY_TYPE and handler.type not in types:
+                continue
+            if handler.type in (ANY_TYPE, stream):
+                return True
+            if not only_by_name and handler.options.stream in (None, stream):
+                return True
+        return False
+
+    def described(self) -> list[str]:
+        """The types, each with the stream that its handler names: `send (emails)`."""
+        return [
+            f"{each.type} ({each.options.stream})" if each.options.stream else each.type
+            for each in self._handlers.values()
+        ]
 
     @property
     def has_any(self) -> bool:

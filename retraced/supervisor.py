@@ -186,12 +186,12 @@ class Lifeline:
 
 
 class Supervisor:
-    """Runs the same command in several processes; one that dies is started again with backoff."""
+    """Runs a command in several processes; one that dies is started again with backoff."""
 
     def __init__(
         self, arguments: Sequence[str], processes: int, *, environ: Mapping[str, str], log: Log
     ) -> None:
-        self._command = [sys.executable, "-m", "retraced", *arguments, "--processes", "1"]
+        self._command = [sys.executable, "-m", "retraced", *arguments]
         self._processes = processes
         self._environ = environ
         self._log = log

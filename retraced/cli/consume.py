@@ -22,10 +22,12 @@ from retraced.job import Job
 from retraced.keys import Keys
 from retraced.log import Level, Log
 from retraced.registry import Registry
+from retraced.retention import Retention
 from retraced.store.writes import LEAST_VISIBILITY_MS
 from retraced.worker.brake import Brake, FailureLimit
 from retraced.worker.executors import CommandExecutor, Executor, PythonExecutor
-from retraced.worker.loop import Worker, WorkerOptions
+from retraced.worker.loop import Worker
+from retraced.worker.options import WorkerOptions
 from retraced.worker.subscription import Policy, Subscription
 
 MOST_PREFETCH = 100
@@ -86,6 +88,12 @@ Examples:
     help="Where a new group begins; after an ID, at a TIME.",
 )
 @click.option(
+    "--retain",
+    metavar="7d|100000|all",
+    help="Keep settled jobs in the stream for so long, or so many of them, for replay and for "
+    "groups to come. The most that any group asked for counts.",
+)
+@click.option(
     "--delete-settled",
     is_flag=True,
     help="Agree that settled entries of a stream that others use, too, are deleted.",
@@ -142,7 +150,7 @@ def consume(ctx: click.Context, /, **flags: Any) -> None:
 
 
 async def _supervise(url: str, processes: int, log: Log) -> int:
-    arguments = ["consume", *_own_arguments(sys.argv)]
+    arguments = one_process(sys.argv)
     environ = {**os.environ, "RETRACED_URL": url}  # not an argument: `ps` would show its password
     return await supervisor.Supervisor(arguments, processes, environ=environ, log=log).run()
 
@@ -169,8 +177,14 @@ def _check(flags: dict[str, Any]) -> None:
         raise ConfigError("a stream was named twice: name each STREAM once")
 
 
-def _own_arguments(argv: Sequence[str]) -> list[str]:
-    return list(argv[argv.index("consume") + 1 :])
+def one_process(argv: Sequence[str]) -> list[str]:
+    """The arguments of a child: this command line's own, but for a single process.
+
+    The last `--processes` counts, and after `--` nothing is an option any more.
+    """
+    own = list(argv[argv.index("consume") :])
+    end = own.index("--") if "--" in own else len(own)
+    return [*own[:end], "--processes", "1", *own[end:]]
 
 
 def _subscriptions(flags: dict[str, Any]) -> list[Subscription]:
@@ -214,10 +228,18 @@ def _options(flags: dict[str, Any]) -> WorkerOptions:
         visibility_ms=flags["visibility_timeout"],
         start=start_id(flags["start"]),
         delete_settled=flags["delete_settled"],
+        retain=_retention(flags["retain"]),
         max_jobs=flags["max_jobs"],
         drain=flags["drain"] or flags["drain_until"] is not None,
         drain_until_ms=flags["drain_until"],
     )
+
+
+def _retention(spec: str | None) -> Retention | None:
+    try:
+        return None if spec is None else Retention.parse(spec)
+    except ValueError as error:
+        raise ConfigError(f"--retain: {error}") from error
 
 
 def start_id(text: str) -> bytes:
@@ -240,12 +262,27 @@ def _executor(flags: dict[str, Any], log: Log) -> Executor:
         runner = ProcessRunner(flags["command"], on_line=_output(log), grace_s=KILL_AFTER_S)
         runner.check()
         return CommandExecutor(runner, types=flags["types"])
+    registry = load_registry(flags["app"])
+    _warn_of_uncovered(registry, flags, log)
     return PythonExecutor(
-        load_registry(flags["app"]),
+        registry,
         suspects=SuspectRunner(flags["app"]),
         max_threads=flags["concurrency"],
         types=flags["types"],
     )
+
+
+def _warn_of_uncovered(registry: Registry, flags: dict[str, Any], log: Log) -> None:
+    """Says which streams no handler is meant for, before their jobs wait as unhandled."""
+    for stream in flags["streams"]:
+        by_name = flags["type_field"] == "none"
+        if not registry.covers(stream, types=flags["types"], only_by_name=by_name):
+            log.warning(
+                "no_handler_for_stream",
+                stream=stream,
+                handlers=", ".join(registry.described()),
+                what="none is meant for it; what it can't take waits as unhandled",
+            )
 
 
 def load_registry(target: str) -> Registry:

@@ -8,6 +8,7 @@ from retraced.log import Log
 from retraced.maintenance.persistence import keep_on
 from retraced.store.connection import Link
 from retraced.store.writes import Ruling, pause
+from retraced.worker import pausing
 from retraced.worker.brake import Brake
 from retraced.worker.subscription import Subscription
 
@@ -41,5 +42,6 @@ class Pauser:
                 stream=subscription.stream,
                 group=subscription.group,
                 why=why,
+                what=pausing.remedy(subscription),
             )
         return 0.0

@@ -93,7 +93,7 @@ class Promoter:
         unusable.report(self._log, subscription, promotion.wrong_key)
         await self._pause(promotion.paused)
         if promotion.version != subscription.version:
-            await self._healer.join(subscription)
+            await self._healer.join(subscription, only_facts=True)
         if promotion.cancels:
             await self._cancel()
         if subscription.routing_asked:
@@ -122,7 +122,8 @@ class Promoter:
         if paused:
             self._dispatcher.give_back(self._dispatcher.waiting.of(subscription))
             pause = await pause_of(self._link, subscription.keys)
-            pausing.tell(self._log, subscription, pause)
+            if pause is not None and pause.by != self._author.consumer.decode():  # not yet said
+                pausing.tell(self._log, subscription, pause)
             return
         if subscription.brake is not None:
             subscription.brake.release()

@@ -1,4 +1,4 @@
-"""Removes what nobody needs any more: old records, trimmed stories, the names of dead workers."""
+"""Removes what nobody needs any more: settled entries, old records and stories, dead workers."""
 
 from __future__ import annotations
 
@@ -28,22 +28,41 @@ class Pruner:
         self._budget_s = budget_s
 
     async def once(self) -> None:
-        """One sweep: at least one call."""
+        """One sweep: at least one call of each kind."""
         end = monotonic() + self._budget_s
-        more = True
-        while more:  # between calls the link serves others, who wait in line
-            more = await self._sweep() and monotonic() < end
+        for step in (self._sweep, self._prune, self._cap):
+            more = True
+            while more:  # between calls the link serves others, who wait in line
+                more = await step() and monotonic() < end
 
     async def _sweep(self) -> bool:
-        """One call; answers whether there is more to prune."""
+        """Trims the stream and takes dead workers off; answers whether there is more to trim."""
         keys = self._subscription.keys
         swept = await self._link.run(writes.sweep(keys))
-        if swept.pruned or swept.trimmed:
-            self._log.debug(
-                "swept", stream=keys.stream_name, records=swept.pruned, entries=swept.trimmed
-            )
+        if swept.trimmed:
+            self._log.debug("trimmed", stream=keys.stream_name, entries=swept.trimmed)
         for consumer in swept.expired:
             verdict = await self._link.run(writes.leave(keys, consumer, expired=True))
             if verdict.ruling is Ruling.OK:
                 self._log.info("worker_gone", worker=consumer.decode("utf-8", "replace"))
         return swept.more
+
+    async def _prune(self) -> bool:
+        keys = self._subscription.keys
+        pruned = await self._link.run(writes.prune(keys))
+        if pruned.records:
+            self._log.debug("pruned", stream=keys.stream_name, records=pruned.records)
+        return pruned.more
+
+    async def _cap(self) -> bool:
+        """Removes dead letters if someone capped them: that ends jobs, so it is said aloud."""
+        keys = self._subscription.keys
+        capped = await self._link.run(writes.cap(keys))
+        if capped.letters:
+            self._log.warning(
+                "dead_letters_capped",
+                stream=keys.stream_name,
+                group=keys.group_name,
+                letters=capped.letters,
+            )
+        return capped.more

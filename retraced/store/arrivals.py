@@ -90,6 +90,12 @@ async def count_asked(link: Link, keys: Keys, asked: Mapping[str, int]) -> None:
         await link.call("HINCRBY", keys.state, f"asked:{name}", times)
 
 
+async def next_due(link: Link, keys: Keys) -> int | None:
+    """When the next delayed job is due (Redis ms); None if none is delayed."""
+    found: list[bytes] = await link.call("ZRANGE", keys.delayed, 0, 0, "WITHSCORES")
+    return int(float(found[1])) if found else None
+
+
 async def delayed_types(
     link: Link, keys: Keys, *, until_ms: int | None, type_field: str | None = "type"
 ) -> dict[str, int] | None:

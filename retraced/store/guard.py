@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from retraced.errors import WrongType
 from retraced.keys import Keys
@@ -13,14 +15,16 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """What a stream holds that may not be ours to delete."""
+    """What a stream holds that may not be ours to delete, and what it no longer holds."""
 
+    exists: bool
     ours: bool  # a ReTraced group works it already, or did
     foreign_groups: tuple[str, ...]
     entries: int
     oldest_ms: int | None
     now_ms: int
     skipped: bool  # entries that stand before the place where the group is to begin
+    shortened: bool  # entries that were in it are gone, as far as the server tells
 
     @property
     def old(self) -> bool:
@@ -38,17 +42,29 @@ async def look_around(link: Link, keys: Keys, start: bytes) -> Neighbours:
     seconds, micros = await link.call("TIME")
     now_ms = int(seconds) * 1000 + int(micros) // 1000
     if kind == b"none":
-        return Neighbours(False, (), 0, None, now_ms, skipped=False)
+        return Neighbours(
+            exists=False,
+            ours=False,
+            foreign_groups=(),
+            entries=0,
+            oldest_ms=None,
+            now_ms=now_ms,
+            skipped=False,
+            shortened=False,
+        )
     names = [_named(row) for row in await link.call("XINFO", "GROUPS", keys.stream)]
     known = {name: await _has_state(link, keys, name) for name in names}
     first = await link.call("XRANGE", keys.stream, "-", "+", "COUNT", 1)
+    stream = _facts(await link.call("XINFO", "STREAM", keys.stream))
     return Neighbours(
+        exists=True,
         ours=any(known.values()) or await _has_state(link, keys, keys.group),
         foreign_groups=tuple(name.decode("utf-8", "replace") for name in names if not known[name]),
-        entries=await link.call("XLEN", keys.stream),
+        entries=stream[b"length"],
         oldest_ms=int(first[0][0].split(b"-")[0]) if first else None,
         now_ms=now_ms,
         skipped=bool(first) and (start == b"$" or _order(first[0][0]) <= _order(start)),
+        shortened=_shortened(stream),
     )
 
 
@@ -58,7 +74,20 @@ async def _has_state(link: Link, keys: Keys, group: bytes) -> bool:
 
 
 def _named(row: list[bytes]) -> bytes:
-    return dict(zip(row[::2], row[1::2], strict=True))[b"name"]
+    name: bytes = _facts(row)[b"name"]
+    return name
+
+
+def _facts(flat: list[Any]) -> dict[bytes, Any]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _shortened(stream: Mapping[bytes, Any]) -> bool:
+    """Before Redis 7 a stream only tells that it had entries if it has none now."""
+    added = stream.get(b"entries-added")
+    if added is not None:
+        return int(added) > int(stream[b"length"])
+    return stream[b"length"] == 0 and stream[b"last-generated-id"] != b"0-0"
 
 
 def _order(entry: bytes) -> tuple[int, int]:

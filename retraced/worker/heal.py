@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
+from retraced.retention import Retention
 from retraced.store import joining
 from retraced.store.arrivals import register
 from retraced.store.connection import Link
@@ -17,18 +18,31 @@ FROM_START = b"0"
 
 
 class Healer:
-    """Keeps each subscription's groups in existence; `start` is where a new group begins."""
+    """Keeps each subscription's groups in existence; `start` is where a new group begins.
 
-    def __init__(self, link: Link, *, start: bytes, visibility_ms: int | None, log: Log) -> None:
+    `retain` is what this worker asks its streams to keep of settled jobs.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        start: bytes,
+        visibility_ms: int | None,
+        retain: Retention | None = None,
+        log: Log,
+    ) -> None:
         self._link = link
         self._start = start
         self._visibility_ms = visibility_ms
+        self._retain = retain
         self._log = log
 
-    async def join(self, subscription: Subscription) -> Joined:
+    async def join(self, subscription: Subscription, *, only_facts: bool = False) -> Joined:
         """Makes the groups if need be and takes over their facts. Raises a `StoreError`.
 
         One that this worker knew and that is gone with its checkpoint begins at the start.
+        `only_facts`: they have changed, and what is retained is as somebody wanted it meanwhile.
         """
         again = subscription.known
         call = join(
@@ -36,6 +50,7 @@ class Healer:
             visibility_ms=subscription.visibility_ms if again else self._visibility_ms,
             start=FROM_START if again else self._start,
             type_field=subscription.type_field,
+            retain=None if only_facts else self._retain,
         )
         joined = await joining.joined(self._link, subscription.keys, call)
         subscription.adopt(joined)

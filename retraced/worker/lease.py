@@ -70,9 +70,10 @@ class Lease:
             self._stamp = monotonic()
             await asyncio.sleep(1)
 
-    async def stop(self) -> None:
+    async def stop(self, within_s: float) -> None:
+        """Ends the thread; one that waits for Redis longer than that is left to itself."""
         self._stopped.set()
-        await asyncio.to_thread(self._thread.join, self._visibility_s / 3)
+        await asyncio.to_thread(self._thread.join, within_s)
 
     @property
     def _visibility_s(self) -> float:

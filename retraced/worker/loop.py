@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -12,46 +11,26 @@ from retraced.durations import format_ms
 from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
 from retraced.store import tls
-from retraced.store.arrivals import pause_of
 from retraced.store.connection import Connector
-from retraced.store.writes import Author, Beat, leave, probe
-from retraced.worker import guard, pausing
+from retraced.store.writes import Author, Beat, leave
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.drain import Drain, Drained
 from retraced.worker.executors import Executor
 from retraced.worker.fetch import Fetcher
 from retraced.worker.heal import Healer
+from retraced.worker.joining import Joining
 from retraced.worker.lease import Lease
 from retraced.worker.measures import flush
+from retraced.worker.options import WorkerOptions, slots_of
 from retraced.worker.patience import Patience
 from retraced.worker.running import ignoring, told
 from retraced.worker.settle import Settler
-from retraced.worker.slots import Slots
 from retraced.worker.subscription import Subscription
 from retraced.worker.tally import Tally
 
 LAST_WRITES_S = 5.0
+HURRIED_S = 1.0  # the same after a second signal
 LAST_RUNS_S = 6.0  # longer than a command has between SIGTERM and SIGKILL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOptions:
-    """How one worker process works; durations in ms. `start` is where a new group begins."""
-
-    consumer: bytes
-    release: bytes = b""
-    facts: dict[str, str | int]  # what its heartbeat says of it: host, pid, ...
-    concurrency: int = 100
-    prefetch: int = 100
-    adaptive: bool = False  # prefetch at most so many, by the pace of the jobs
-    suspects: int = 4
-    grace_ms: int = 30_000
-    visibility_ms: int | None = None
-    start: bytes = b"0"
-    delete_settled: bool = False
-    max_jobs: int | None = None
-    drain: bool = False
-    drain_until_ms: int | None = None
 
 
 Duties = Callable[["Worker", Subscription], Iterable[Coroutine[Any, Any, None]]]
@@ -82,13 +61,17 @@ class Worker:
         self._asked = asyncio.Event()
         self._now = asyncio.Event()
         self._reading, self._settling, self.asking = (connector.lazy() for _ in range(3))
-        self.slots = _slots(options, self.tally, isolates=executor.isolates)
+        self.slots = slots_of(options, self.tally, isolates=executor.isolates)
         self.dispatcher = Dispatcher(
             executor, self.slots, log=log, tally=self.tally, full=self._stop.set
         )
         self._settlers = [self._settler(subscription) for subscription in subscriptions]
         self.healer = Healer(
-            self.asking, start=options.start, visibility_ms=options.visibility_ms, log=log
+            self.asking,
+            start=options.start,
+            visibility_ms=options.visibility_ms,
+            retain=options.retain,
+            log=log,
         )
         self.fetcher = self._fetcher()
         self._lease = Lease(
@@ -168,9 +151,12 @@ class Worker:
     async def _begin(self) -> bool:
         """Waits for Redis, and finds missing rights before the first job. False: told to stop."""
         patience = Patience(most_s=1.0)
+        joining = Joining(
+            self.subscriptions, self.healer, self.options, link=self.asking, log=self.log
+        )
         while not self._stop.is_set():
             try:
-                await self._join_all()
+                await joining.run()
             except Unavailable as error:
                 await tls.check(self._connector)
                 self.log.repeat("start", 30.0, "waiting_for_redis", error=error)
@@ -178,39 +164,6 @@ class Worker:
             else:
                 return True
         return False
-
-    async def _join_all(self) -> None:
-        for subscription in self.subscriptions:
-            await self.asking.run(probe(subscription.keys))
-            if not self.options.delete_settled:
-                await guard.check(self.asking, subscription.keys, start=self.options.start)
-            joined = await self.healer.join(subscription)
-            await self._set_clock(subscription)
-            self.log.info(
-                "joined",
-                stream=subscription.stream,
-                group=subscription.group,
-                worker=self.options.consumer.decode(),
-                created=joined.created or None,
-                visibility_ms=subscription.visibility_ms,
-            )
-            self._warn_of_visibility(subscription)
-            if joined.paused:
-                pausing.tell(self.log, subscription, await pause_of(self.asking, subscription.keys))
-
-    def _warn_of_visibility(self, subscription: Subscription) -> None:
-        asked = self.options.visibility_ms
-        if asked is not None and asked != subscription.visibility_ms:
-            self.log.warning(
-                "visibility_ignored",
-                stream=subscription.stream,
-                asked_ms=asked,
-                what="the group has its own, set by its first worker",
-            )
-
-    async def _set_clock(self, subscription: Subscription) -> None:
-        seconds, micros = await self.asking.call("TIME")
-        subscription.clock.set(int(seconds) * 1000 + int(micros) // 1000, monotonic())
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         self._lease.start()
@@ -226,7 +179,13 @@ class Worker:
         until_ms = self.options.drain_until_ms
         if until_ms is not None:
             until_ms += self.subscriptions[0].clock.at(monotonic())
-        drain = Drain(self.subscriptions, self.dispatcher, link=self.asking, until_ms=until_ms)
+        drain = Drain(
+            self.subscriptions,
+            self.dispatcher,
+            link=self.asking,
+            until_ms=until_ms,
+            log=self.log,
+        )
         self.drained = await drain.wait()
         self._stop.set()
 
@@ -236,7 +195,9 @@ class Worker:
         what = f"they have {format_ms(self.options.grace_ms)}; a second signal gives them back"
         self.log.info("stopping", running=running, what=what if running else None)
         self.dispatcher.stop()
-        await self.fetcher.stop()
+        stopping = asyncio.create_task(self.fetcher.stop())
+        await _first(stopping, self._now)
+        stopping.cancel()
         idle = asyncio.create_task(self.dispatcher.idle())
         if self.dispatcher.failure is None:
             await _first(idle, self._asked)  # --max-jobs alone sets no limit to the last ones
@@ -251,11 +212,16 @@ class Worker:
             self.log.error("left_running", jobs=left, what=what)
             idle.cancel()
         await self._last_writes()
-        await self._lease.stop()
+        await self._lease.stop(self._last_s)
+
+    @property
+    def _last_s(self) -> float:
+        """How long a Redis that doesn't answer may keep this worker from each of its last steps."""
+        return HURRIED_S if self._now.is_set() else LAST_WRITES_S
 
     async def _last_writes(self) -> None:
         try:
-            async with asyncio.timeout(LAST_WRITES_S):
+            async with asyncio.timeout(self._last_s):
                 for settler in self._settlers:
                     await settler.drained()
         except TimeoutError:
@@ -265,26 +231,21 @@ class Worker:
             )
 
     async def _leave(self) -> None:
-        for subscription in self.subscriptions:
-            keys = subscription.keys
-            try:
-                await flush(self.asking, keys, self.author, subscription.measures)
-                await self.asking.run(leave(keys, self.options.consumer))
-            except StoreError as error:
-                self.log.debug("leave_failed", stream=subscription.stream, error=error)
+        try:
+            async with asyncio.timeout(self._last_s):
+                for subscription in self.subscriptions:
+                    await self._leave_one(subscription)
+        except TimeoutError as error:
+            self.log.debug("leave_failed", error=error)
         self.log.info("stopped", done=self.tally.done, dead=self.tally.dead)
 
-
-def _slots(options: WorkerOptions, tally: Tally, *, isolates: bool) -> Slots:
-    return Slots(
-        concurrency=options.concurrency,
-        prefetch=options.prefetch,
-        adaptive=options.adaptive,
-        suspects=options.suspects,
-        isolates=isolates,
-        max_jobs=options.max_jobs,
-        tally=tally,
-    )
+    async def _leave_one(self, subscription: Subscription) -> None:
+        keys = subscription.keys
+        try:
+            await flush(self.asking, keys, self.author, subscription.measures)
+            await self.asking.run(leave(keys, self.options.consumer))
+        except StoreError as error:
+            self.log.debug("leave_failed", stream=subscription.stream, error=error)
 
 
 async def _first(

@@ -13,20 +13,24 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def tell(log: Log, subscription: Subscription, pause: Pause | None) -> None:
-    """One warning; None for a pause that has ended meanwhile says nothing."""
+    """One warning; nothing for a pause that has ended meanwhile."""
     if pause is None:
         return
-    stream, group = subscription.stream, subscription.group
-    resume = shlex.join(("retraced", "resume", stream, "--group", group))
     log.warning(
         "paused",
-        stream=stream,
-        group=group,
+        stream=subscription.stream,
+        group=subscription.group,
         by=pause.by,
         since=_moment(pause.since_ms),
         why=pause.why,
-        what=f"nothing is started until: {resume}",
+        what=remedy(subscription),
     )
+
+
+def remedy(subscription: Subscription) -> str:
+    """What ends a pause."""
+    words = ("retraced", "resume", subscription.stream, "--group", subscription.group)
+    return f"nothing is started until: {shlex.join(words)}"
 
 
 def _moment(ms: int) -> str:

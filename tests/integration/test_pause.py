@@ -84,7 +84,7 @@ def test_so_many_failures_pause_the_group_with_figures_and_error(
         "10 of this worker's last 10 attempts failed (100%); "
         "most often, 10 times: ValueError: hopeless"
     )
-    worker.hears("paused")
+    assert f"retraced resume {stream} --group g" in paused["what"]
     state = {k.decode(): v.decode() for k, v in raw.hgetall(account.keys.state).items()}
     assert state["paused_by"] == worker.said("joined")[0]["worker"]
     assert state["paused_why"] == paused["why"]
@@ -100,7 +100,7 @@ def test_the_failures_before_a_resume_do_not_count_after_it(
     for _ in range(10):
         add(raw, stream, type="hopeless", max_attempts=1)
     worker = crew.consume(stream, *ONE_BY_ONE, "--pause-on-failure", "90%/10")
-    worker.hears("paused")
+    worker.hears("paused_on_failure")
     wait_until(lambda: len(account.dead()) == 10, 5, "all are dead")
     for _ in range(8):
         add(raw, stream, type="hopeless", max_attempts=1)

@@ -65,3 +65,42 @@ def test_a_log_that_nobody_reads_any_more_stops_nothing() -> None:
     stream = io.StringIO()
     stream.close()
     Log(stream=stream).error("unheard")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_long_line_goes_on_below_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    terminal = Terminal()
+    log = Log(stream=terminal)
+    command = "retraced resume emails --group mail"
+    log.info("paused", stream="emails", why="the bank is down " * 5, what=f"until: {command}")
+    first, *others = terminal.getvalue().splitlines()
+    assert first[13:].startswith("INFO  paused stream=emails why=")
+    assert all(len(line) <= 60 for line in (first, *others))
+    assert all(line.startswith(" " * 13) and line[13] != " " for line in others)
+    assert any(command in line for line in others), "a command stays whole"
+
+
+def test_a_line_is_never_split_elsewhere(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    Log(stream=stream).info("paused", why="the bank is down " * 5)
+    terminal = Terminal()
+    Log(stream=terminal, form="json").info("paused", why="the bank is down " * 5)
+    assert stream.getvalue().count("\n") == terminal.getvalue().count("\n") == 1
+
+
+def test_a_word_that_is_too_long_for_the_terminal_stays_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Terminal()
+    Log(stream=terminal).info("failed", at="x" * 100)
+    assert "x" * 100 in terminal.getvalue()

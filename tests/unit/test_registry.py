@@ -130,3 +130,23 @@ def test_a_bare_number_as_timeout_is_a_type_error_that_names_the_remedy() -> Non
     seconds: Any = 30
     with pytest.raises(TypeError, match=r"timeout of handler 'mail'.*timedelta"):
         HandlerOptions.of("mail", timeout=seconds)
+
+
+def test_a_stream_is_covered_by_handlers_that_may_be_meant_for_it() -> None:
+    registry = Registry()
+    registry.add("send", work, HandlerOptions(stream="emails"))
+    registry.add("bills", work, HandlerOptions(stream="elsewhere"))
+    assert registry.covers("emails")
+    assert registry.covers("bills"), "a bare job of that stream has its name for a type"
+    assert not registry.covers("orders")
+    assert not registry.covers("emails", types=["other"])
+    assert not registry.covers("emails", only_by_name=True)
+    assert registry.described() == ["send (emails)", "bills (elsewhere)"]
+    registry.add("any", work)
+    assert registry.covers("orders"), "a handler without a stream may be for any"
+
+
+def test_a_handler_of_every_type_covers_every_stream() -> None:
+    registry = Registry()
+    registry.add("*", work, HandlerOptions(stream="emails"))
+    assert registry.covers("orders", types=["other"], only_by_name=True)
