@@ -11,19 +11,24 @@ from dataclasses import dataclass
 
 import redis
 
+from retraced.store.scripts import names, script
+
 _EVERY_S = 0.0005
+_LATE_MS = 5
 _SLOW_MICROS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one command took. `ping_ms`: the longest that a PING of someone else waited;
-    `command_ms` and `command`: the longest single command that Redis ran.
+    """What one command took. `ping_ms`: the longest that a PING of someone else waited, `late`: how
+    many waited over 5 ms (a busy machine does that, too); `command_ms` and `command`: the longest
+    single call that Redis ran.
     """
 
     name: str
     seconds: float
     ping_ms: float
+    late: int
     command_ms: float
     command: str
     code: int
@@ -46,13 +51,14 @@ def measure(url: str, name: str, words: Sequence[str], *, most_s: float) -> Meas
             check=False,
         )
         seconds = time.monotonic() - began
-        ping_ms = pinging.stop()
+        pinging.stop()
         slow_ms, slow = _slowest(client)
     said = ran.stderr.decode(errors="replace").strip().splitlines()
     return Measured(
         name=name,
         seconds=seconds,
-        ping_ms=ping_ms,
+        ping_ms=pinging.longest_ms,
+        late=pinging.late,
         command_ms=slow_ms,
         command=slow,
         code=ran.returncode,
@@ -66,24 +72,26 @@ class Pinging:
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(url)
-        self._longest_s = 0.0
+        self.longest_ms = 0.0
+        self.late = 0
         self._done = threading.Event()
         self._client.ping()
         self._thread = threading.Thread(target=self._loop)
         self._thread.start()
 
-    def stop(self) -> float:
-        """The longest wait, in ms."""
+    def stop(self) -> None:
+        """Ends it; then the numbers stand."""
         self._done.set()
         self._thread.join()
         self._client.close()
-        return self._longest_s * 1000
 
     def _loop(self) -> None:
         while not self._done.is_set():
             began = time.monotonic()
             self._client.ping()
-            self._longest_s = max(self._longest_s, time.monotonic() - began)
+            waited_ms = (time.monotonic() - began) * 1000
+            self.longest_ms = max(self.longest_ms, waited_ms)
+            self.late += waited_ms > _LATE_MS
             time.sleep(_EVERY_S)
 
 
@@ -92,9 +100,20 @@ def _slowest(client: redis.Redis) -> tuple[float, str]:
     found = [
         (int(entry["duration"]), bytes(entry["command"]))
         for entry in client.slowlog_get(10_000)
-        if not bytes(entry["command"]).startswith((b"SLOWLOG", b"CONFIG"))
+        if not bytes(entry["command"]).startswith((b"SLOWLOG", b"CONFIG", b"PING"))
     ]
     if not found:
         return 0.0, "-"
     micros, command = max(found)
-    return micros / 1000, command.decode(errors="replace")[:40]
+    return micros / 1000, _named(command)
+
+
+def _named(command: bytes) -> str:
+    """The first words of a call; a script by its name."""
+    words = command.split(b" ", 2)
+    for name in names():
+        if words[1:2] == [script(name).sha1]:
+            return name
+    if words[0] == b"EVAL":
+        return "a script, sent whole"
+    return command.decode(errors="replace")[:44]
