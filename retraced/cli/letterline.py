@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from retraced.entry import SCHEDULE_FIELDS, decode
@@ -16,8 +16,6 @@ from retraced.errors import InvalidEntry, UsageError, quoted
 
 MARK = "retraced"
 KIND = "dead letter"
-
-Fields = Sequence[tuple[bytes, bytes]]
 
 
 def is_letter(said: Mapping[str, object]) -> bool:
@@ -30,7 +28,7 @@ def heading(stream: str, group: str, type_field: str | None) -> dict[str, Any]:
     return {MARK: KIND, "stream": stream, "group": group, "type_field": type_field}
 
 
-def exact(pairs: Fields) -> list[list[object]]:
+def exact(pairs: Iterable[tuple[bytes, bytes]]) -> list[list[object]]:
     """Names and values in their order: text, or `{"base64": ...}` for what isn't UTF-8."""
     return [[_exact(name), _exact(value)] for name, value in pairs]
 

@@ -41,7 +41,7 @@ def changes(letter: DeadLetter, fields: Fields, check: Check) -> Change:
             raise Refused("the editor saved nothing: nothing was put back")
         text = edited
         try:
-            change = between(before, _as_it_was(before, from_text(edited)))
+            change = between(before, unchanged(before, from_text(edited)))
             check(letter, fields, change)
         except (CantChange, UsageError) as error:
             click.echo(f"that can't be: {error}", err=True)
@@ -79,7 +79,7 @@ def from_text(text: str) -> dict[bytes, bytes]:
     return {_bytes(name): _value(name, value) for name, value in said.items()}
 
 
-def _as_it_was(before: Mapping[bytes, bytes], after: dict[bytes, bytes]) -> dict[bytes, bytes]:
+def unchanged(before: Mapping[bytes, bytes], after: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """A payload that means the same keeps its bytes: spaces in it are no change."""
     old, new = before.get(_PAYLOAD), after.get(_PAYLOAD)
     if old is None or new is None:

@@ -51,8 +51,9 @@ To bring them back, as new jobs for every group of the stream, without delay, ru
 @click.option("--group", required=True, metavar="G", help="The consumer group.")
 @click.pass_obj
 def export(session: Session, stream: str, file: str, words: tuple[str, ...], *, group: str) -> None:
-    """Write dead letters, all or those of a FILTER, to FILE or standard output as JSON lines.
+    """Write dead letters to a file, as JSON lines.
 
+    All, or those of a FILTER; `-` is standard output.
     Nothing is changed in Redis. An existing FILE isn't overwritten.
     """
     from retraced.cli.asked import split_words
@@ -115,7 +116,7 @@ async def _data(
         **letterline.heading(keys.stream_name, keys.group_name, place.type_field),
         **letter_data(letter),
         "fields": letterline.exact(fields),
-        "facts": {name.decode(): value for name, value in letterline.exact(letter.facts.items())},
+        "facts": {str(name): value for name, value in letterline.exact(letter.facts.items())},
         "events": [event_data(event) for event in events],
         "events_total": total,
     }

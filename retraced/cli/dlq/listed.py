@@ -72,7 +72,10 @@ def list_(
     before: str | None,
     scan: int,
 ) -> None:
-    """List dead letters, newest first, or count them by error, type or reason."""
+    """List dead letters, or count them by error.
+
+    Newest first; with --by the most frequent first.
+    """
     from retraced.cli.asked import split_words
     from retraced.cli.dlq.scan import Span
     from retraced.cli.lookup import job_id

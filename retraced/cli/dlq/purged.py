@@ -41,7 +41,10 @@ With --dry-run: would, count, of, examples.
 @bulk_options(_VERB)
 @click.pass_obj
 def purge(session: Session, stream: str, *, group: str, asked: Asked) -> None:
-    """Remove dead letters for good, by ID, by FILTER or all; always wants --yes."""
+    """Remove dead letters for good.
+
+    By ID, by FILTER or all; it always wants --yes.
+    """
     from retraced.cli.bulk import report
 
     if not asked.yes and not asked.dry_run:

@@ -37,8 +37,7 @@ NAME of --set and --unset:
   header.tenant  a field beside the payload
   type, timeout, max_attempts ...  an option of the job; a field of a bare entry
 
-Interrupted, it says the command that goes on: no job is put back twice, and what dies after the
-start is left alone.
+What dies after the start is left alone. Interrupted, it says the command that does the rest.
 
 \b
 JSON (jsonl: a line for each job as it is done): id, result (requeued, refused, missing), why.
@@ -69,11 +68,11 @@ def requeue(
     even_invalid: bool,
     asked: Asked,
 ) -> None:
-    """Put dead letters back into the queue, by ID, by FILTER or all.
+    """Put dead letters back into the queue.
 
-    They get a fresh budget of attempts and crashes, and lose delay, run_at and expires; the story
-    says who did it and what was changed. What was buried as invalid is refused unless the field
-    that was wrong is changed: it would be buried again.
+    By ID, by FILTER or all. They get a fresh budget of attempts and crashes, and lose delay, run_at
+    and expires; the story says who did it and what was changed. What was buried as invalid is
+    refused unless the field that was wrong is changed: it would be buried again.
     """
     from retraced.cli.bulk import report
     from retraced.cli.dlq.changes import Steps

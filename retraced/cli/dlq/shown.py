@@ -31,7 +31,10 @@ escapes), facts (what ReTraced noted), story (as in `trace`).
 @click.option("--group", required=True, metavar="G", help="The consumer group.")
 @click.pass_obj
 def show_(session: Session, stream: str, job: str, *, group: str) -> None:
-    """Show one dead letter whole: its error, traceback, fields and story."""
+    """Show one dead letter whole.
+
+    Its error, traceback, fields and story.
+    """
     from retraced.cli import timeline
     from retraced.cli.dlq.rows import letter_data
     from retraced.cli.letter import letter_lines
