@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from retraced import __version__, config
+from retraced.cli.adapting import adapt, flag, name_variables, options
 from retraced.cli.output import Format
+from retraced.cli.sections import SECTIONS, summary
 from retraced.cli.session import Session
+from retraced.cli.suggesting import improve
 from retraced.errors import ConfigError, RetracedError
 
 COMMANDS: Mapping[str, str] = {
     "add": "retraced.cli.add:add",
+    "completion": "retraced.cli.completion:completion",
     "consume": "retraced.cli.consume:consume",
     "delayed": "retraced.cli.delayed:delayed",
     "demo": "retraced.cli.demo:demo",
     "dlq": "retraced.cli.dlq:dlq",
     "doctor": "retraced.cli.doctor.command:doctor",
+    "events": "retraced.cli.eventlog:events",
     "groups": "retraced.cli.groups:groups",
     "jobs": "retraced.cli.jobs:jobs",
+    "pause": "retraced.cli.pause:pause",
     "pending": "retraced.cli.pending:pending",
+    "replay": "retraced.cli.replay:replay",
+    "resume": "retraced.cli.pause:resume",
     "server": "retraced.cli.server:server",
     "streams": "retraced.cli.streams:streams",
     "top": "retraced.cli.top:top",
@@ -34,11 +43,7 @@ COMMANDS: Mapping[str, str] = {
     "workers": "retraced.cli.workers:workers",
 }
 
-# `--exec` tells a command about its job in these; there they are facts, not settings.
-_JOB_FACTS = frozenset(
-    f"RETRACED_{name}"
-    for name in ("JOB_ID", "TYPE", "STREAM", "GROUP", "ATTEMPT", "FENCE", "HEADERS")
-)
+_LONGEST = max(map(len, COMMANDS))
 
 
 class Failure(click.ClickException):
@@ -69,8 +74,41 @@ class Commands(click.Group):
         module, _, attribute = target.partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
-        _name_variables(command)
+        adapt(command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """By section; what no section names comes last."""
+        left = [name for name in self.list_commands(ctx) if summary(name) is None]
+        for title, lines in SECTIONS.items():
+            rows = [
+                (f"{name:<{_LONGEST}}", line)
+                for name, line in lines.items()
+                if name in self.targets
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+        if left:
+            with formatter.section("More"):
+                commands = ((name, self.get_command(ctx, name)) for name in left)
+                formatter.write_dl([(n, c.get_short_help_str()) for n, c in commands if c])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands with their lines, without importing any."""
+        named = [
+            CompletionItem(name, help=summary(name))
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
+        return named + click.Command.shell_complete(self, ctx, incomplete)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        if "_RETRACED_COMPLETE" in os.environ:
+            from retraced.cli import completion
+
+            completion.register()
+        return super().main(*args, **extra)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -91,12 +129,11 @@ class Commands(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        _name_variables(self)
+        name_variables(self)
         with _as_failures():
-            settings = config.read_settings(Path.cwd())
-            config.check_names(settings, ["url", "output", *self.targets], where="settings")
-        extra.setdefault("default_map", settings)
-        return super().make_context(info_name, args, parent, **extra)
+            settings = _settings(self.targets, quiet=bool(extra.get("resilient_parsing")))
+            extra.setdefault("default_map", settings)
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         output = ctx.params["output"]
@@ -114,6 +151,9 @@ class Commands(click.Group):
 def _as_failures() -> Iterator[None]:
     try:
         yield
+    except click.UsageError as error:
+        improve(error)
+        raise
     except RetracedError as error:
         raise Failure(error) from error
     except BaseExceptionGroup as group:
@@ -141,21 +181,21 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"no such command {name!r}; {hint}"
 
 
-def _name_variables(command: click.Command) -> None:
-    """Every option is also RETRACED_<NAME>, the same in all commands, unless it says its own."""
-    in_job = "RETRACED_JOB_ID" in os.environ
-    for option in _options(command):
-        variable = f"RETRACED_{_flag(option).upper()}"
-        if option.envvar in (None, variable) and option.allow_from_autoenv:
-            option.envvar = None if in_job and variable in _JOB_FACTS else variable
-    if isinstance(command, click.Group):
-        for part in command.commands.values():
-            _name_variables(part)
+def _settings(commands: Iterable[str], *, quiet: bool) -> dict[str, Any]:
+    """The settings of the directory; none if they can't be used and it is to be `quiet`."""
+    try:
+        settings = config.read_settings(Path.cwd())
+        config.check_names(settings, ["url", "output", *commands], where="settings")
+    except ConfigError:
+        if not quiet:
+            raise
+        return {}
+    return settings
 
 
 def _defaults(command: click.Command, settings: object, *, where: str) -> dict[str, Any]:
     """The settings of a command by parameter instead of by flag. Raises ConfigError."""
-    known: dict[str, str] = {_flag(option): str(option.name) for option in _options(command)}
+    known: dict[str, str] = {flag(option): str(option.name) for option in options(command)}
     parts = command.commands if isinstance(command, click.Group) else {}
     if not isinstance(settings, Mapping):
         raise ConfigError(f"{where} must be a table of settings")
@@ -166,14 +206,6 @@ def _defaults(command: click.Command, settings: object, *, where: str) -> dict[s
     return defaults
 
 
-def _options(command: click.Command) -> Sequence[click.Option]:
-    return [option for option in command.params if isinstance(option, click.Option)]
-
-
-def _flag(option: click.Option) -> str:
-    return max(option.opts, key=len).lstrip("-").replace("-", "_")
-
-
 @click.command(
     cls=Commands,
     targets=COMMANDS,
@@ -181,7 +213,8 @@ def _flag(option: click.Option) -> str:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every option is also an environment variable RETRACED_<NAME>, and a setting in "
     "retraced.toml or [tool.retraced] (a command's own in a table of its name). "
-    "Durations have a unit: 250ms 30s 5m 2h 1d.",
+    "Durations have a unit: 250ms 30s 5m 2h 1d. --url and --output may also stand after the "
+    "command. What to do when something is wrong: `retraced doctor`, and docs/operations.md.",
 )
 @click.option(
     "--url",
