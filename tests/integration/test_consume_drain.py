@@ -35,6 +35,14 @@ def test_a_drain_until_leaves_what_is_due_later(
     assert Account(raw, stream).left() == {"delayed": 1}
 
 
+def test_a_long_drain_says_what_it_waits_for(crew: Crew, raw: Any, stream: str) -> None:
+    add(raw, stream, type="note", delay="1h")
+    worker = crew.consume(stream, "--drain")
+    [line] = worker.hears("draining", deadline=25)
+    assert (line["stream"], line["delayed"]) == (stream, 1)
+    assert line["next_due"].startswith("in 59m")
+
+
 def test_a_drain_waits_for_the_jobs_of_other_workers(
     crew: Crew, raw: Any, stream: str, ledger: Ledger
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.accounts import Account
 from tests.integration.test_consume import add
 from tests.processes import gone
+from tests.servers import Server
 from tests.waiting import wait_until
 from tests.workers import Crew, Ledger
 
@@ -80,6 +81,22 @@ def test_a_second_signal_does_not_wait_for_the_grace_time(
     worker.signal(signal.SIGINT)
     assert worker.ends(5) == 0
     assert Account(raw, stream).left() == {"ready": 1}
+
+
+def test_a_second_signal_is_heeded_while_redis_is_silent(
+    private_server: Server, private_crew: Crew
+) -> None:
+    worker = private_crew.consume("any").ready()
+    private_server.pause()
+    try:
+        worker.signal(signal.SIGTERM)
+        worker.hears("stopping")
+        began = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        assert worker.ends() == 0
+        assert time.monotonic() - began < 4.5, "sooner than it waits for one answer"
+    finally:
+        private_server.unpause()
 
 
 def test_sigterm_ends_a_blocked_read_at_once_and_strands_nothing(

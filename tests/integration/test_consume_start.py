@@ -157,6 +157,7 @@ def test_a_stream_with_foreign_groups_is_worked_only_after_consent(
     assert worker.ends() == 6
     assert "someone-elses" in worker.text
     assert "--delete-settled" in worker.text
+    assert "--retain" in worker.text
     assert len(raw.xinfo_groups(stream)) == 1
     assert crew.drain(stream, "--delete-settled").ends() == 0
     assert ledger.jobs("done") == [job]
@@ -236,3 +237,76 @@ def test_a_worker_refuses_a_group_of_a_newer_protocol(crew: Crew, raw: Any, stre
     worker = crew.consume(stream)
     assert worker.ends() == 2
     assert "protocol 2" in worker.text
+
+
+def test_with_retain_a_foreign_stream_is_worked_and_keeps_its_entries(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    job = add(raw, stream, type="note")
+    raw.xgroup_create(stream, "someone-elses", "$")
+    assert crew.drain(stream, "--retain", "all").ends() == 0
+    assert ledger.jobs("done") == [job]
+    assert raw.xlen(stream) == 1
+    assert raw.hget(Account(raw, stream).keys.settings, "retain") == b"all"
+    assert crew.drain(stream, group="late").ends() == 0
+    assert ledger.jobs("done") == [job, job], "a late group gets what was retained"
+
+
+def test_what_a_person_set_to_be_retained_stays_while_workers_run(
+    crew: Crew, raw: Any, stream: str
+) -> None:
+    keys = Account(raw, stream).keys
+    crew.consume(stream, "--retain", "7d").ready()
+    assert raw.hget(keys.settings, "retain") == b"7d"
+    raw.hdel(keys.settings, "retain", "retain_ms", "retain_count")
+    raw.hset(keys.state, "max_attempts", 3)
+    raw.hincrby(keys.state, "version", 1)  # as `groups set` does: the worker reads all facts anew
+    joined = raw.info("commandstats")["cmdstat_evalsha"]["calls"]
+    wait_until(
+        lambda: raw.info("commandstats")["cmdstat_evalsha"]["calls"] > joined + 4, 10, "calls"
+    )
+    assert raw.hget(keys.settings, "retain") is None
+
+
+@pytest.mark.parametrize("spec", ["0", "a week", "-1d"])
+def test_a_retention_that_can_not_be_understood_ends_the_worker_with_two(
+    crew: Crew, stream: str, spec: str
+) -> None:
+    worker = crew.consume(stream, "--retain", spec)
+    assert worker.ends() == 2
+    assert "--retain" in worker.text
+
+
+def test_a_stream_that_did_not_exist_is_named(crew: Crew, raw: Any, stream: str) -> None:
+    worker = crew.drain(stream)
+    assert worker.said("stream_created")[0]["stream"] == stream
+    assert not crew.drain(stream).said("stream_created")
+    assert not crew.drain(stream, group="other").said("stream_created")
+
+
+def test_a_late_group_is_told_what_it_will_not_get(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    add(raw, stream, type="note")
+    first = crew.drain(stream)
+    assert not first.said("late_group")
+    late = crew.drain(stream, group="late")
+    [line] = late.said("late_group")
+    assert "the 0 jobs that are left" in line["what"]
+    assert len(ledger.lines("done")) == 1
+    assert not crew.drain(stream, group="late").said("late_group"), "only once"
+
+
+def test_handlers_that_are_meant_for_other_streams_are_warned_of(
+    crew: Crew, raw: Any, stream: str, tmp_path: Path
+) -> None:
+    (tmp_path / "shop.py").write_text(
+        "from retraced import App\n"
+        "app = App()\n"
+        "@app.handler('send', stream='emails')\n"
+        "async def send(): ...\n"
+    )
+    worker = crew.drain(stream, "--app", "shop:app", PYTHONPATH=str(tmp_path))
+    assert worker.ends() == 0
+    [line] = worker.said("no_handler_for_stream")
+    assert (line["stream"], line["handlers"]) == (stream, "send (emails)")
