@@ -2,48 +2,56 @@
 -- KEYS 1-10 the group's; 11 the job's record
 -- ARGV 1-3 group, consumer, release; 4 job; 5 details (inside of JSON)
 -- RETURNS OK, MISSING or REFUSED; why
--- EMITS cancelled cancel_requested
--- USES group plan record story ids seek
+-- EMITS cancelled cancel_requested vanished
+-- USES group plan record story ids seek alive
 local job, details = ARGV[4], ARGV[5]
 local OVER = {dead = 1, done = 1, cancelled = 1, vanished = 1, purged = 1}
 
--- Whether a job without a record is still to be worked by this group, or may be: one deep in a long
--- `ready` isn't found. Or nil and an error.
-local function alive()
-  if redis.call('TYPE', S).ok ~= 'none' then
-    local rows = redis.pcall('XPENDING', S, GROUP, job, job, 1)
-    if rows.err then return nil, rows end
-    if rows[1] then return true end
-    for _, group in ipairs(redis.call('XINFO', 'GROUPS', S)) do
-      local unread = fact(group, 'name') == GROUP and after(job, fact(group, 'last-delivered-id'))
-      if unread then return #redis.call('XRANGE', S, job, job) > 0 end
-    end
+-- Why there is nothing to cancel: a ruling and its reason; or nil. One deep in a long `ready` isn't
+-- found and counts as waiting.
+local function nothing_to_cancel(record)
+  local here, failed = on_stream(job)
+  if here then return nil end
+  if record.state and OVER[record.state] then return {'REFUSED', 'it is ' .. record.state} end
+  if failed then return failed end
+  local found, all
+  if record.state then
+    found, all = is_as_recorded(record, job), true
+  else
+    found, all = seek(READY, job)
   end
-  local found, all = seek(READY, job)
-  return found ~= nil or not all
+  if found or not all then return nil end
+  return {'MISSING', 'no such job waits or runs in this group; it may have ended'}
+end
+
+-- Plans the end of a job that waits for its time.
+local function will_cancel_delayed(record, now)
+  tell('cancelled', job, details, record.exists and record, now)
+  if record.exists then will_end(record, job, 'cancelled', now) end
+  will_publish(now)
+  will('ZREM', DELAYED, padded(job))
+  will('SREM', CANCELLED, job)
 end
 
 local wrong = wrong_keys()
 if wrong then return wrong end
 local record, wrong_record = open_record(KEYS[11])
 if wrong_record then return wrong_record end
-local now, member = now_ms(), padded(job)
-if redis.call('ZSCORE', DELAYED, member) then
-  tell('cancelled', job, details, record.exists and record, now)
-  if record.exists then will_end(record, job, 'cancelled', now) end
-  will_publish(now)
-  will('ZREM', DELAYED, member)
-  will('SREM', CANCELLED, job)
+local now = now_ms()
+if redis.call('ZSCORE', DELAYED, padded(job)) then
+  will_cancel_delayed(record, now)
   commit()
   return {'OK', 'it was delayed and has ended'}
 end
-if record.state and OVER[record.state] then return {'REFUSED', 'it is ' .. record.state} end
-if not record.state then
-  local found, failed = alive()
-  if failed then return failed end
-  if not found then
-    return {'MISSING', 'no such job waits or runs in this group; it may have ended'}
+local answer = nothing_to_cancel(record)
+if answer then
+  if answer[1] == 'MISSING' and record.state then -- a record that outlived its job
+    tell('vanished', job, '', record, now)
+    will_end(record, job, 'vanished', now)
+    will_publish(now)
+    commit()
   end
+  return answer
 end
 if redis.call('SISMEMBER', CANCELLED, job) == 1 then return {'OK', 'its cancel is on its way'} end
 tell('cancel_requested', job, details, record.exists and record, now)

@@ -1,12 +1,27 @@
 -- Held to done, for many jobs that succeeded.
--- KEYS 1-10 the group's; 11.. the records of the second kind of items, in their order
+-- KEYS 1-10 the group's; 11.. the records of the second kind of items, in their order; records that
+--   the loss of the group left behind begin with P:job:
 -- ARGV 1-3 group, consumer, release; 4 page of the fence look-up (rows);
 --   5-8 first and last ms of the ids on S and on ready; 9 n, then n entry ids of first deliveries
 --   and n texts '"id":[attempt,wait_ms,run_ms]'; then for each other delivery: source (s or r),
 --   entry, count, job, '[attempt,wait_ms,run_ms]', details (inside of JSON), attempt
 -- RETURNS what isn't OK: place among the items (1-based), STALE or GONE, place, word...
 -- EMITS completed
--- USES group plan fence record story ids deletion
+-- USES group plan fence record story ids deletion seek alive
+local OVER = {done = 1, cancelled = 1, vanished = 1, purged = 1}
+
+-- Plans the end of a record that a first delivery shouldn't have: its group was lost and made again.
+-- Not if the job waits elsewhere, too.
+local function will_end_stale(job, fragment, now)
+  local record = open_record(record_key(job))
+  if not record or not record.state or OVER[record.state] then return end
+  if is_as_recorded(record, job) then return end
+  local attempt, wait, run = string.match(fragment, '%[(%d+),(%d+),(%d+)%]$')
+  local details = '"attempt":%s,"wait_ms":%s,"run_ms":%s'
+  remember(record, 'completed', string.format(details, attempt, wait, run), now)
+  will_end(record, job, 'done', now)
+end
+
 local wrong = wrong_keys()
 if wrong then return wrong end
 local on_stream, failed = held_counts(S, ARGV[5], ARGV[6])
@@ -17,12 +32,14 @@ if missing then return missing end
 local now, n = now_ms(), tonumber(ARGV[9])
 local exceptions, stream_ids, ready_ids, jobs = {}, {}, {}, {}
 local completed = fragments('completed')
+local doubtful = redis.call('HGET', STATE, 'doubtful')
 for i = 1, n do
   local id = ARGV[9 + i]
   local answer = on_stream[id] == 1 and 'OK' or verdict(S, on_stream, id, 1)
   if answer == 'OK' then
     local place = #stream_ids + 1
     stream_ids[place], jobs[place], completed[place] = id, id, ARGV[9 + n + i]
+    if doubtful and not after(id, doubtful) then will_end_stale(id, ARGV[9 + n + i], now) end
   else
     exceptions[#exceptions + 1] = i
     exceptions[#exceptions + 1] = answer

@@ -44,6 +44,11 @@ end
 if not found[3] then will('HSET', STATE, 'version', 1) end
 if ARGV[7] ~= '' then will('HSET', STATE, 'type_field', ARGV[7]) end
 if ARGV[9] == '1' then will_retain_longer(tonumber(ARGV[10]), tonumber(ARGV[11]), now) end
+if not on_stream and known and redis.call('TYPE', S).ok == 'stream' then
+  -- Up to here a first delivery may be of a job that has a record.
+  local last = fact(redis.call('XINFO', 'STREAM', S), 'last-generated-id')
+  will('HSET', STATE, 'doubtful', last)
+end
 if not on_stream then will('XGROUP', 'CREATE', S, GROUP, start, 'MKSTREAM') end
 if not on_ready then will('XGROUP', 'CREATE', READY, GROUP, '0', 'MKSTREAM') end
 if made == 'created' then

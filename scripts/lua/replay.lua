@@ -4,22 +4,16 @@
 -- ARGV 1-3 group, consumer, release; 4 job; 5 details (inside of JSON)
 -- RETURNS OK, MISSING or REFUSED; why
 -- EMITS replayed
--- USES group plan record story ids copy seek edit
+-- USES group plan record story ids copy seek alive edit
 local job = ARGV[4]
-local ALIVE = {queued = 1, held = 1, delayed = 1, dead = 1}
 
 -- Why it can't be replayed, or nil; or nil and an error.
 local function alive(record, retained_at)
-  if ALIVE[record.state or ''] then return 'it is ' .. record.state end
-  local groups = redis.pcall('XINFO', 'GROUPS', S)
-  if groups.err then return nil, groups end
-  local last
-  for _, group in ipairs(groups) do
-    if fact(group, 'name') == GROUP then last = fact(group, 'last-delivered-id') end
-  end
-  if not last then return nil, {err = 'NOGROUP no group ' .. GROUP .. ' on ' .. S} end
-  if after(job, last) then return 'it is queued: this group has yet to be given it' end
-  if #redis.call('XPENDING', S, GROUP, job, job, 1) > 0 then return 'it is held' end
+  local here, failed = on_stream(job)
+  if failed then return nil, failed end
+  if here == 'queued' then return 'it is queued: this group has yet to be given it' end
+  if here then return 'it is held' end
+  if is_as_recorded(record, job) then return 'it is ' .. record.state end
   if redis.call('ZSCORE', DELAYED, padded(job)) then return 'it is delayed' end
   -- What was released since the stream retains has a record.
   local found, all = seek(READY, job, retained_at)

@@ -1,7 +1,7 @@
 -- Sets what the stream keeps of settled entries, for all its groups.
 -- KEYS 1-10 the group's
--- ARGV 1-3 group, consumer, release; 4 retain (1 or 0: settled entries go); 5 for so long (ms, '' if
---   not by age); 6 so many entries ('' if not by number); neither: all
+-- ARGV 1-3 group, consumer, release; 4 retain (1 or 0: settled entries go); 5 for so long (ms or
+--   ''), 6 so many entries (or ''); neither: all
 -- RETURNS what is retained now, as text ('' for nothing)
 -- EMITS
 -- USES group plan retention

@@ -1,13 +1,12 @@
--- The checkpoint of the group, the trim of what no group needs, and pruning; bounded.
--- KEYS 1-10 the group's; the records of finished jobs begin with P:job:
--- ARGV 1-3 group, consumer, release; 4 age at which a finished job's record goes (ms); 5 most such
---   records; 6 bound of `events` (bytes)
--- RETURNS checkpoint, records pruned, entries trimmed off S, more to prune (1 or 0), consumers
---   whose heartbeat has expired (at most 20)
+-- The checkpoint of the group, and the trim of entries that no group needs and nobody wants kept;
+-- bounded.
+-- KEYS 1-10 the group's
+-- ARGV 1-3 group, consumer, release
+-- RETURNS checkpoint, entries trimmed off S, more to trim (1 or 0), consumers whose heartbeat has
+--   expired (at most 20)
 -- EMITS
--- USES group plan ids seek neighbour
-local BATCH, MOST_EXPIRED = 100, 20
-local OVER = {done = 1, cancelled = 1, vanished = 1, purged = 1}
+-- USES group plan ids neighbour retention trim
+local MOST_EXPIRED, MOST_WALKED, MOST_BYTES, PAGE = 20, 500, 1048576, 20
 
 -- The lowest id that a group still needs.
 local function lowest(group)
@@ -32,74 +31,36 @@ local function needs()
   return preceding(own), all
 end
 
--- The state in a job's record; false if it has none, or a key of another type.
-local function state_of(job)
-  local key = record_key(job)
-  return not wrong_type(key, 'hash') and redis.call('HGET', key, 'state')
-end
-
--- Whether a job needs its record although it had ended: it came again, after its group was lost.
-local function came_again(job)
-  local state = state_of(job)
-  if state ~= 'dead' then return state and not OVER[state] end
-  local letter = redis.call('HGET', record_key(job), 'entry')
-  return letter and #redis.call('XRANGE', DLQ, letter, letter) > 0
-end
-
--- Plans the end of records of jobs that ended long ago, or are too many. Answers how many, more.
-local function will_prune(now)
-  local old = redis.call(
-    'ZRANGEBYSCORE', FINISHED, '-inf', text(now - tonumber(ARGV[4])), 'LIMIT', 0, BATCH
-  )
-  local surplus = redis.call('ZCARD', FINISHED) - tonumber(ARGV[5])
-  if surplus > #old then
-    old = redis.call('ZRANGE', FINISHED, 0, math.min(surplus, BATCH) - 1)
-  end
-  local records = {}
-  for _, job in ipairs(old) do
-    if not came_again(job) then records[#records + 1] = record_key(job) end
-  end
-  will_each({'UNLINK'}, records)
-  will_each({'ZREM', FINISHED}, old)
-  return #old, #old == BATCH
-end
-
--- The jobs that are in `ready`, as keys of a table; nil if it is too long to be looked through.
-local function jobs_in_ready()
-  local jobs = {}
-  local all = look_through(READY, function(job)
-    if job then jobs[job] = true end
-  end)
-  return all and jobs
-end
-
--- Plans to forget cancels of jobs that are over: a page of them, where the last sweep left off.
-local function will_forget_cancels(checkpoint)
-  local cursor = redis.call('HGET', STATE, 'cursor:cancelled') or '0'
-  local found = redis.call('SSCAN', CANCELLED, cursor, 'COUNT', BATCH)
-  local over, doubtful = {}, {}
-  for _, job in ipairs(found[2]) do
-    local state = state_of(job)
-    if state and OVER[state] then
-      over[#over + 1] = job
-    elseif not state and not after(job, checkpoint) then
-      doubtful[#doubtful + 1] = job
+-- The id behind as many of the oldest entries before `first` as are too many, and whether there are
+-- more of them: a walk sees a part.
+local function behind_surplus(first, surplus)
+  local looked, bytes, start = 0, 0, '-'
+  while looked < surplus do
+    if looked >= MOST_WALKED or bytes >= MOST_BYTES then return start, true end
+    local asked = math.min(PAGE, surplus - looked)
+    local page = redis.call('XRANGE', S, start, '(' .. first, 'COUNT', asked)
+    for _, found in ipairs(page) do
+      start = following(found[1])
+      for _, value in ipairs(found[2]) do bytes = bytes + #value end
     end
+    looked = looked + #page
+    if #page < asked then return start, false end
   end
-  local waiting = #doubtful > 0 and jobs_in_ready()
-  for _, job in ipairs(waiting and doubtful or {}) do
-    if not waiting[job] then over[#over + 1] = job end
-  end
-  if found[1] ~= cursor then will('HSET', STATE, 'cursor:cancelled', found[1]) end
-  will_each({'SREM', CANCELLED}, over)
+  return start, false
 end
 
-local function will_trim_events()
-  local used = redis.pcall('MEMORY', 'USAGE', EVENTS)
-  local bound = tonumber(ARGV[6])
-  if type(used) ~= 'number' or used <= bound then return end
-  local kept = math.floor(redis.call('XLEN', EVENTS) * bound / used)
-  will('XTRIM', EVENTS, 'MAXLEN', '~', text(kept))
+-- The first id that stays: needed, or young enough, or among the newest. `-`: all stay. And whether
+-- there is more to trim after this.
+local function first_kept(needed, now)
+  local spec, for_ms, entries = retained()
+  if not spec then return needed, false end
+  if not for_ms and not entries then return '-', false end
+  if for_ms then
+    local young = text(math.max(0, now - for_ms)) .. '-0'
+    if after(needed, young) then needed = young end
+  end
+  if not entries then return needed, false end
+  return behind_surplus(needed, redis.call('XLEN', S) - entries)
 end
 
 local function expired(now)
@@ -120,11 +81,14 @@ if wrong then return wrong end
 local checkpoint, needed = needs()
 if not checkpoint then return needed end
 local now = now_ms()
-local trim
-if redis.call('HEXISTS', SETTINGS, 'retain') == 0 then trim = will('XTRIM', S, 'MINID', needed) end
+local first, more = first_kept(needed, now)
+local trim = first ~= '-' and will_trim(S, 'MINID', first)
 will('HSET', STATE, 'checkpoint', checkpoint, 'swept_at', text(now))
-local pruned, more = will_prune(now)
-will_forget_cancels(checkpoint)
-will_trim_events()
+-- From here on no first delivery can be of a job whose record the loss of its group left behind.
+local doubtful = redis.call('HGET', STATE, 'doubtful')
+if doubtful and not after(doubtful, checkpoint) then will('HDEL', STATE, 'doubtful') end
 commit()
-return {checkpoint, pruned, trim and trim.reply or 0, more and 1 or 0, expired(now)}
+if trim then more = will_end_trim(trim) or more end
+commit()
+local trimmed = trim and trim.reply + (trim.rest and trim.rest.reply or 0) or 0
+return {checkpoint, trimmed, more and 1 or 0, expired(now)}

@@ -160,8 +160,23 @@ def reap(board: Board) -> Prepared:
 
 
 def sweep(board: Board) -> Prepared:
-    board.run(board.complete(board.held_again()))
-    return Prepared(writes.sweep(board.keys, finished_ttl_ms=-1, events_bytes=1))
+    board.retain("1")
+    board.run(board.complete(board.held(), board.held()))
+    return Prepared(writes.sweep(board.keys))
+
+
+def prune(board: Board) -> Prepared:
+    job = board.held_again()
+    board.run(writes.set_facts(board.keys, {"finished_age_ms": 0, "events_max": 1}))
+    board.run(board.complete(job))
+    board.raw.sadd(board.keys.cancelled, job.job)
+    return Prepared(writes.prune(board.keys))
+
+
+def cap(board: Board) -> Prepared:
+    board.run(writes.set_facts(board.keys, {"dlq_max": 0}))
+    board.dead()
+    return Prepared(writes.cap(board.keys))
 
 
 def drained(board: Board) -> Prepared:
@@ -207,8 +222,8 @@ MOVING: Mapping[str, Prepare] = {
 OPERATING: Mapping[str, Prepare] = {
     made.__name__: made
     for made in (
-        cancel, cancel_held, purge, join, join_to_retain, retain, reap, sweep, drained, set_facts,
-        measure, pause, resume, disband,
+        cancel, cancel_held, purge, join, join_to_retain, retain, reap, sweep, prune, cap, drained,
+        set_facts, measure, pause, resume, disband,
     )
 }  # fmt: skip
 ALL: Mapping[str, Prepare] = {**MOVING, **OPERATING}

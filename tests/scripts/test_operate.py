@@ -178,9 +178,10 @@ class TestAMissingDeadLetter:
         time.sleep(0.003)
         assert board.run(call).ruling is Ruling.MISSING
         assert board.raw.zscore(board.keys.finished, job) == ended, "not kept for longer"
-        board.run(writes.sweep(board.keys))
+        board.run(writes.prune(board.keys))
         assert board.record(job)[b"state"] == b"dead"
-        board.run(writes.sweep(board.keys, finished_ttl_ms=-1_000))
+        board.run(writes.set_facts(board.keys, {"finished_age_ms": 0}))
+        board.run(writes.prune(board.keys))
         assert board.record(job) == {}
         assert board.record(kept)[b"state"] == b"dead"
 

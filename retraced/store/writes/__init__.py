@@ -4,12 +4,16 @@ A `Link` runs a call and gives its parsed answer.
 """
 
 from retraced.store.writes.group import (
+    CAPS,
     LEAST_VISIBILITY_MS,
     PROTOCOL,
+    Capped,
     Disbanded,
     Drained,
     Joined,
+    Pruned,
     Swept,
+    cap,
     disband,
     drained,
     join,
@@ -17,6 +21,7 @@ from retraced.store.writes.group import (
     measure,
     pause,
     probe,
+    prune,
     resume,
     retain,
     set_facts,
@@ -48,12 +53,14 @@ from retraced.store.writes.settle import (
 )
 
 __all__ = [
+    "CAPS",
     "LEAST_VISIBILITY_MS",
     "PROTOCOL",
     "Answer",
     "Author",
     "Beat",
     "Burial",
+    "Capped",
     "Disbanded",
     "Done",
     "Drained",
@@ -63,6 +70,7 @@ __all__ = [
     "Move",
     "Moved",
     "Promotion",
+    "Pruned",
     "Reclaimed",
     "Releasing",
     "Ruling",
@@ -72,6 +80,7 @@ __all__ = [
     "Verdict",
     "bury",
     "cancel",
+    "cap",
     "complete",
     "delay",
     "disband",
@@ -83,6 +92,7 @@ __all__ = [
     "pause",
     "probe",
     "promote",
+    "prune",
     "purge",
     "reclaim",
     "release",

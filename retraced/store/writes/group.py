@@ -15,6 +15,11 @@ from retraced.store.writes.operate import Verdict, verdict
 PROTOCOL = 1
 LEAST_VISIBILITY_MS = 3_000
 FACTS = ("max_attempts", "backoff", "timeout_ms")
+CAPS = tuple(
+    f"{kept}_{limit}"
+    for kept in ("events", "finished", "dlq")
+    for limit in ("max", "bytes", "age_ms")
+)
 
 
 class Joined(NamedTuple):
@@ -35,14 +40,27 @@ class Joined(NamedTuple):
 class Swept(NamedTuple):
     """What one sweep did. `checkpoint`: all up to it is settled. `expired`: silent workers' names.
 
-    `more`: there is more to prune, call again.
+    `more`: there is more to trim, call again.
     """
 
     checkpoint: bytes
-    pruned: int
     trimmed: int
     more: bool
     expired: list[bytes]
+
+
+class Pruned(NamedTuple):
+    """How many records of ended jobs went; `more`: there is more to prune, call again."""
+
+    records: int
+    more: bool
+
+
+class Capped(NamedTuple):
+    """How many dead letters went, for a cap that someone set; `more`: call again."""
+
+    letters: int
+    more: bool
 
 
 class Drained(NamedTuple):
@@ -101,16 +119,29 @@ def leave(keys: Keys, consumer: bytes, *, expired: bool = False) -> Call[Verdict
     return Call(script("reap"), [*group_keys(keys), keys.worker(consumer)], args, verdict)
 
 
-def sweep(
-    keys: Keys,
-    *,
-    finished_ttl_ms: int = 7 * 86_400_000,
-    finished_max: int = 100_000,
-    events_bytes: int = 64 * 1024 * 1024,
-) -> Call[Swept]:
-    """Checkpoint, trim of what no group needs, and pruning, bounded at 100 records a call."""
-    args: list[Argument] = [keys.group, b"", b"", finished_ttl_ms, finished_max, events_bytes]
-    return Call(script("sweep"), group_keys(keys), args, _swept)
+def sweep(keys: Keys) -> Call[Swept]:
+    """The checkpoint, and the trim of entries that no group needs and that aren't retained.
+
+    Bounded at about 10,000 entries a call, 500 where the number of retained ones is the limit.
+    """
+    return Call(script("sweep"), group_keys(keys), [keys.group, b"", b""], _swept)
+
+
+def prune(keys: Keys) -> Call[Pruned]:
+    """Removes old records, late cancels and old events, by the group's caps (see `set_facts`).
+
+    Bounded at 100 records, a page of cancels and 10,000 events a call. Comes after `sweep`, whose
+    checkpoint it reads.
+    """
+    return Call(script("prune"), group_keys(keys), [keys.group, b"", b""], _pruned)
+
+
+def cap(keys: Keys) -> Call[Capped]:
+    """Removes the oldest dead letters beyond the group's caps, if it has any; at most 100 a call.
+
+    Their jobs end like purged ones, each with an event `capped`.
+    """
+    return Call(script("cap"), group_keys(keys), [keys.group, b"", b""], _capped)
 
 
 def drained(keys: Keys, *, until_ms: int | None = None) -> Call[Drained]:
@@ -139,15 +170,19 @@ def probe(keys: Keys) -> Call[None]:
 def set_facts(keys: Keys, facts: Mapping[str, str | int]) -> Call[int]:
     """Sets facts of the group (an empty value removes one) and answers their new version.
 
-    Known: max_attempts, backoff, timeout_ms, visibility_ms. Raises ValueError for others.
+    Known: the options max_attempts, backoff, timeout_ms, visibility_ms, and the caps of what jobs
+    leave behind: events_ finished_ and dlq_ with max (entries), bytes and age_ms. Raises ValueError
+    for others, and for a cap that isn't a whole number.
     """
-    unknown = set(facts) - {*FACTS, "visibility_ms"}
+    unknown = set(facts) - {*FACTS, *CAPS, "visibility_ms"}
     if unknown:
         raise ValueError(f"no such facts of a group: {', '.join(sorted(unknown))}")
     if "visibility_ms" in facts and int(facts["visibility_ms"]) < LEAST_VISIBILITY_MS:
         raise ValueError(f"a visibility timeout is at least {LEAST_VISIBILITY_MS} ms")
     args: list[Argument] = [keys.group, b"", b""]
     for name, value in facts.items():
+        if name in CAPS and value != "" and int(value) < 0:
+            raise ValueError(f"{name} is {value}; a cap is zero or more")
         args += (name, value)
     return Call(script("set_facts"), group_keys(keys), args, int)
 
@@ -190,8 +225,18 @@ def _joined(reply: list[Any]) -> Joined:
 
 
 def _swept(reply: list[Any]) -> Swept:
-    checkpoint, pruned, trimmed, more, expired = reply
-    return Swept(checkpoint, pruned, trimmed, bool(more), expired)
+    checkpoint, trimmed, more, expired = reply
+    return Swept(checkpoint, trimmed, bool(more), expired)
+
+
+def _pruned(reply: list[Any]) -> Pruned:
+    records, more = reply
+    return Pruned(records, bool(more))
+
+
+def _capped(reply: list[Any]) -> Capped:
+    letters, more = reply
+    return Capped(letters, bool(more))
 
 
 def _drained(reply: list[Any]) -> Drained:

@@ -55,3 +55,12 @@ local function fact(reply, name)
     if reply[i] == name then return reply[i + 1] end
   end
 end
+
+-- A cap that someone set for this group, else the default.
+local function cap(name, default)
+  return tonumber(redis.call('HGET', STATE, name) or nil) or default
+end
+
+local function most_events()
+  return cap('events_max', MOST_EVENTS)
+end

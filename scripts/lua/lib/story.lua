@@ -36,7 +36,7 @@ local function will_publish(now)
   for _, event in ipairs(order) do
     local list = told[event]
     will(
-      'XADD', EVENTS, 'MAXLEN', '~', MOST_EVENTS, '*', 'event', event, 'at', text(now),
+      'XADD', EVENTS, 'MAXLEN', '~', text(most_events()), '*', 'event', event, 'at', text(now),
       'worker', CONSUMER, 'release', RELEASE, 'jobs', '{' .. table.concat(list, ',') .. '}'
     )
     will('HINCRBY', STATE, 'n:' .. event, #list).optional = true

@@ -50,7 +50,6 @@ class Job:
     entry's id in `source`, `ready` or `dlq`, unknown ("") until it was looked at.
 
     `record` is the state that its record shows, `noted` the numbers there, `told` the story.
-    `relic`: that record is of a group that was lost since, and the fast path doesn't touch it.
     `folded`: its fields went through a record, which keeps neither their order nor duplicates.
     """
 
@@ -73,7 +72,6 @@ class Job:
     record: str | None = None
     noted: Numbers = FRESH
     told: list[str] = field(default_factory=list)
-    relic: bool = False
 
     @property
     def long(self) -> bool:
@@ -138,7 +136,6 @@ class Job:
         """The group was lost, and its entry in `S` is unread once more."""
         self.place, self.numbers, self.begun, self.obeyed = Place.UNREAD, FRESH, False, None
         self.source, self.folded, self.fence = Source.STREAM, False, 0
-        self.relic = self.record is not None
 
     def without_schedule(self) -> None:
         pairs = zip(self.fields[::2], self.fields[1::2], strict=True)

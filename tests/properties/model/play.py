@@ -224,16 +224,18 @@ class Play:
 
     def sweep(self, name: str, *, prune: bool) -> None:
         group = self.group(name)
-        ttl_ms = -1_000 if prune else HOUR_MS
-        swept = self.link.run(writes.sweep(self.keys[name], finished_ttl_ms=ttl_ms))
+        keys = self.keys[name]
+        self.link.call("HSET", keys.state, "finished_age_ms", 0 if prune else HOUR_MS)
+        swept = self.link.run(writes.sweep(keys))
         needed = group.needed()
         for job in group.jobs:
             before = not needed or by_id(job) < by_id(needed[0])
             reached = by_id(job) <= by_id(swept.checkpoint)
             right = before if reached else (not before or job not in self.world.stream)
             assert right, f"{job!r} and the checkpoint {swept.checkpoint!r}"
-        trimmed, pruned = self.world.sweep(group, swept.checkpoint, prune=prune)
-        assert (swept.trimmed, swept.pruned) == (trimmed, pruned)
+        trimmed, records = self.world.sweep(group, swept.checkpoint, prune=prune)
+        pruned = self.link.run(writes.prune(keys))
+        assert (swept.trimmed, pruned.records) == (trimmed, records)
 
     def lose(self, name: str) -> None:
         """Someone destroys the group in Redis; a worker joins it again."""

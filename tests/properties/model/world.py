@@ -129,14 +129,20 @@ class World:
         if job.place is Place.DELAYED:
             group.end(job, Place.CANCELLED, "cancelled")
             return Ruling.OK
-        if job.record in {*OVER, Place.DEAD}:
-            return Ruling.REFUSED
-        if job.record is None and job.place in OVER:
-            return Ruling.MISSING
+        if job.place in {*OVER, Place.DEAD}:
+            return self._cancel_nothing(group, job)
         if not job.flagged:
             job.flagged = True
             group.told(job, "cancel_requested")
         return Ruling.OK
+
+    @staticmethod
+    def _cancel_nothing(group: Group, job: Job) -> Ruling:
+        if job.record in {*OVER, Place.DEAD}:
+            return Ruling.REFUSED
+        if job.record is not None:
+            group.end(job, Place.VANISHED, "vanished")
+        return Ruling.MISSING
 
     def requeue(self, group: Group, job: Job, *, keep_schedule: bool) -> Ruling:
         ruling = self._grave(job)
@@ -174,11 +180,11 @@ class World:
         self._trim(needed)
         pruned = [job for job in group.finished if prune]
         for job in group.jobs.values():
-            if job.id in pruned and job.record in OVER:
-                job.record, job.told = None, []
             settled = job.place in OVER and not self._after_checkpoint(group, job.id)
-            over = job.record in OVER or (job.record is None and settled)
+            over = settled or (job.place in OVER and job.record in OVER)
             job.flagged = job.flagged and not over
+            if job.id in pruned and (job.record in OVER or settled):
+                job.record, job.told = None, []
         group.finished -= set(pruned)
         return before - len(self.stream), len(pruned)
 
@@ -235,9 +241,11 @@ class World:
 
     def _complete(self, group: Group, job: Job) -> None:
         fast = job.source is Source.STREAM and job.count == 1
-        if fast or job.record is None:
+        if job.record is None or (fast and job.record in OVER):
             job.place = Place.DONE
             group.events["completed"] += 1
+        elif fast:  # the record is of a group that was lost since
+            group.end(job, Place.DONE, "completed")
         else:
             job.noted = job.noted._replace(attempt=job.numbers.attempt + 1)
             group.end(job, Place.DONE, "completed")

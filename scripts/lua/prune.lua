@@ -1,0 +1,113 @@
+-- Removes what jobs leave behind: the records of those that ended long ago or are too many, cancels
+-- that came too late, and old events. Bounded.
+-- KEYS 1-10 the group's; the records of finished jobs begin with P:job:
+-- ARGV 1-3 group, consumer, release
+-- RETURNS records pruned, more to prune (1 or 0)
+-- EMITS
+-- USES group plan record ids seek alive trim
+local BATCH, SAMPLE = 100, 10
+local FINISHED_MAX, FINISHED_AGE, EVENTS_BYTES = 100000, 7 * 86400000, 64 * 1048576
+local OVER = {done = 1, cancelled = 1, vanished = 1, purged = 1}
+local checkpoint
+
+-- Whether a job needs its record although it had ended: it came again, after its group was lost.
+local function came_again(job)
+  local record = open_record(record_key(job))
+  if not record or not record.state or OVER[record.state] then return false end
+  return is_as_recorded(record, job) or record.state ~= 'dead' and after(job, checkpoint)
+end
+
+-- How many ended jobs have more than their share of memory, judged by the oldest records.
+local function too_heavy(count)
+  local bound, used = cap('finished_bytes'), 0
+  if not bound or count == 0 then return 0 end
+  local sample = redis.call('ZRANGE', FINISHED, 0, SAMPLE - 1)
+  for _, job in ipairs(sample) do
+    used = used + (redis.call('MEMORY', 'USAGE', record_key(job)) or 0)
+  end
+  used = used / #sample * count
+  return used > bound and math.ceil(count * (1 - bound / used)) or 0
+end
+
+-- Plans the end of records of jobs that ended. Answers how many, and whether there are more.
+local function will_prune(now)
+  local count = redis.call('ZCARD', FINISHED)
+  local surplus = math.max(count - cap('finished_max', FINISHED_MAX), too_heavy(count))
+  local since = text(now - cap('finished_age_ms', FINISHED_AGE))
+  local old = redis.call('ZRANGEBYSCORE', FINISHED, '-inf', since, 'LIMIT', 0, BATCH)
+  if surplus > #old then
+    old = redis.call('ZRANGE', FINISHED, 0, math.min(surplus, BATCH) - 1)
+  end
+  local records = {}
+  for _, job in ipairs(old) do
+    if not came_again(job) then records[#records + 1] = record_key(job) end
+  end
+  will_each({'UNLINK'}, records)
+  will_each({'ZREM', FINISHED}, old)
+  return #old, #old == BATCH
+end
+
+-- The jobs that are in `ready`, as keys of a table; nil if it is too long to be looked through.
+local function jobs_in_ready()
+  local jobs = {}
+  local all = look_through(READY, function(job)
+    if job then jobs[job] = true end
+  end)
+  return all and jobs
+end
+
+-- Whether a job is over: true, false, or nil where only `ready` can tell.
+local function is_over(job)
+  local record = open_record(record_key(job))
+  if not record then return false end
+  local ended = record.state and OVER[record.state] or false
+  if after(job, checkpoint) then return ended and on_stream(job) == false end
+  if ended then return true end
+  if not record.state then return nil end
+  return not is_as_recorded(record, job)
+end
+
+-- Plans to forget cancels of jobs that are over: a page of them, where the last call left off.
+local function will_forget_cancels()
+  local cursor = redis.call('HGET', STATE, 'cursor:cancelled') or '0'
+  local found = redis.call('SSCAN', CANCELLED, cursor, 'COUNT', BATCH)
+  local over, doubtful = {}, {}
+  for _, job in ipairs(found[2]) do
+    local ended = is_over(job)
+    if ended then over[#over + 1] = job end
+    if ended == nil then doubtful[#doubtful + 1] = job end
+  end
+  local waiting = #doubtful > 0 and jobs_in_ready()
+  for _, job in ipairs(waiting and doubtful or {}) do
+    if not waiting[job] then over[#over + 1] = job end
+  end
+  if found[1] ~= cursor then will('HSET', STATE, 'cursor:cancelled', found[1]) end
+  will_each({'SREM', CANCELLED}, over)
+end
+
+-- Plans trims of the story: to a number, an age, and the memory it uses. Answers their first steps.
+local function will_trim_events(now)
+  local length, most, kept_ms = redis.call('XLEN', EVENTS), most_events(), cap('events_age_ms')
+  local used = redis.pcall('MEMORY', 'USAGE', EVENTS)
+  local bound = cap('events_bytes', EVENTS_BYTES)
+  if type(used) == 'number' and used > bound then
+    most = math.min(most, math.floor(length * bound / used))
+  end
+  local steps = {}
+  if length > most then steps[1] = will_trim(EVENTS, 'MAXLEN', text(most)) end
+  local oldest = text(math.max(0, now - (kept_ms or now)))
+  if kept_ms then steps[#steps + 1] = will_trim(EVENTS, 'MINID', oldest) end
+  return steps
+end
+
+local wrong = wrong_keys()
+if wrong then return wrong end
+checkpoint = redis.call('HGET', STATE, 'checkpoint') or '0-0'
+local now = now_ms()
+local pruned, more = will_prune(now)
+will_forget_cancels()
+local steps = will_trim_events(now)
+commit()
+for _, step in ipairs(steps) do more = will_end_trim(step) or more end
+commit()
+return {pruned, more and 1 or 0}
