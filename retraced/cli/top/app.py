@@ -21,7 +21,7 @@ from retraced.cli.top.dialogs import HELP, Confirm, Reader
 from retraced.cli.top.header import condition_line, tabs_line, totals_line
 from retraced.cli.top.refresh import Condition, Health, Refresher
 from retraced.cli.top.sieve import Sieve
-from retraced.cli.top.table import Table
+from retraced.cli.top.table import Page, Table
 from retraced.cli.top.target import Target
 from retraced.cli.top.views import page
 from retraced.errors import RetracedError
@@ -35,6 +35,8 @@ _MORE_KEYS = {
     View.DEAD: "story  R requeue  X purge",
 }
 _MESSAGE_S = 10.0
+_READING_S = 0.3  # after that, rows of the view before are taken away
+_TICK_S = 0.5
 _NOT_HERE = "{} needs a row of {}: press {} first"
 
 
@@ -89,6 +91,7 @@ class Board(Screen[None]):
         self.query_one("#filter").display = False
         self.query_one(Table).focus()
         self._redraw()
+        self.set_interval(_TICK_S, self._tick)
         self._refresh_always()
 
     async def on_unmount(self) -> None:
@@ -172,21 +175,38 @@ class Board(Screen[None]):
         self._redraw(read=found is not None)
 
     def _redraw(self, *, read: bool = False) -> None:
-        width, snapshot = self.size.width, self._snapshot
-        self._put("condition", condition_line(self._url, self._condition, snapshot, width))
-        self._put("tabs", tabs_line(snapshot, self._view))
-        self._put("keys", _KEYS.format(_MORE_KEYS[self._view]))
+        """Brings all lines up to date; `read`: the snapshot is new, and of the present view."""
+        snapshot, view = self._snapshot, self._view
+        self._tick()
+        self._put("tabs", tabs_line(snapshot, view))
+        self._put("keys", _KEYS.format(_MORE_KEYS[view]))
         if snapshot is None:
             return
         self._put("totals", totals_line(snapshot))
-        if read or self._view is self._shown:
-            first = self._view is not self._shown
-            self._shown = self._view
-            shown = page(snapshot, self._view, self._sieve)
+        if read or view in (self._shown, View.GROUPS):
+            first, self._shown = view is not self._shown, view
+            shown = page(snapshot, view, self._sieve)
             self._note = shown.note
             self.query_one(Table).show(shown, first=first)
-        recent = monotonic() - self._message_at < _MESSAGE_S
-        self._put("said", self._message if recent else self._note)
+        self._put("said", self._said())
+
+    def _tick(self) -> None:
+        """What changes although nothing was read: for how long there has been no answer."""
+        waiting_s, width = self._refresher.waiting_s, self.size.width
+        line = condition_line(
+            self._url, self._condition, self._snapshot, waiting_s=waiting_s, width=width
+        )
+        self._put("condition", line)
+        if self._view is not self._shown and waiting_s > _READING_S:
+            self._note, self._shown = "", None
+            self.query_one(Table).show(Page((), empty="reading ..."), first=True)
+
+    def _said(self) -> str:
+        """A message for some seconds, else what is wrong, else the note on the rows."""
+        if monotonic() - self._message_at < _MESSAGE_S:
+            return self._message
+        away = self._condition.health is Health.AWAY
+        return printable(self._condition.error) if away else self._note
 
     def _target(self) -> Target | None:
         line = self.query_one(Table).current if self._view is self._shown else None

@@ -12,6 +12,8 @@ from retraced.cli.top.refresh import Condition, Health
 from retraced.cli.top.words import counted, per_second, short, span
 from retraced.store.reads.backlog import Count
 
+PATIENCE_S = 1.5
+
 _NAMES = {
     View.GROUPS: "Groups",
     View.HELD: "Held",
@@ -20,12 +22,19 @@ _NAMES = {
 }
 
 
-def condition_line(url: str, condition: Condition, snapshot: Snapshot | None, width: int) -> str:
-    """Which server, as of when, and how the reading goes."""
+def condition_line(
+    url: str, condition: Condition, snapshot: Snapshot | None, *, waiting_s: float, width: int
+) -> str:
+    """Which server, as of when, and how the reading goes; `waiting_s`: no answer for so long."""
     at = f"{moment(snapshot.now_ms):%H:%M:%S} UTC" if snapshot else "never"
     if condition.health is Health.AWAY:
-        return shortened(f"{_said(condition)}; last seen {at}: {printable(condition.error)}", width)
-    right = f"{_said(condition)}  {at}" if snapshot else _said(condition)
+        away = span(int((monotonic() - condition.since) * 1000))
+        every = _seconds(condition.pause_s)
+        return shortened(f"REDIS AWAY for {away}, trying every {every}; last seen {at}", width)
+    said = _said(condition)
+    if waiting_s > PATIENCE_S:
+        said = f"NO ANSWER for {waiting_s:.0f}s"
+    right = f"{said}  {at}" if snapshot else said
     left = f"retraced top  {printable(url)}"
     return f"{shortened(left, max(width - len(right) - 2, 12))}  {right}"
 
@@ -77,8 +86,7 @@ def _said(condition: Condition) -> str:
             took, pause = _seconds(condition.took_s), _seconds(condition.pause_s)
             return f"SLOW: took {took}, so every {pause}"
         case Health.AWAY:
-            away = span(int((monotonic() - condition.since) * 1000))
-            return f"REDIS AWAY for {away}, next try in {_seconds(condition.pause_s)}"
+            return "REDIS AWAY"
 
 
 def _seconds(seconds: float) -> str:

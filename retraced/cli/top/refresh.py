@@ -57,6 +57,12 @@ class Refresher(Generic[T]):
         self._wanted = asyncio.Event()
         self._condition = Condition(Health.STARTING, every_s, since=monotonic())
         self._failed = 0
+        self._began: float | None = None
+
+    @property
+    def waiting_s(self) -> float:
+        """For how long the read that is under way has been waiting; 0 between reads."""
+        return 0.0 if self._began is None else monotonic() - self._began
 
     def hurry(self) -> None:
         """Reads at once, or once more if a read is under way."""
@@ -73,13 +79,15 @@ class Refresher(Generic[T]):
                 pass
 
     async def _once(self) -> tuple[T | None, Condition]:
-        began = monotonic()
+        self._began = began = monotonic()
         try:
             async with asyncio.timeout(_AT_MOST_S):
                 found: T | None = await self._read()
         except (StoreError, TimeoutError) as error:
             said = str(error) or f"no answer in {_AT_MOST_S:.0f} s"
             return None, self._now(Health.AWAY, monotonic() - began, said)
+        finally:
+            self._began = None
         took_s = monotonic() - began
         slow = took_s * _SHARE > self._every_s
         return found, self._now(Health.SLOW if slow else Health.LIVE, took_s)
@@ -94,6 +102,6 @@ class Refresher(Generic[T]):
             case _:
                 pause_s = self._every_s
         before = self._condition
-        since = before.since if before.health is health else monotonic()
+        since = before.since if before.health is health else monotonic() - took_s
         self._condition = Condition(health, pause_s, took_s, since, error)
         return self._condition
