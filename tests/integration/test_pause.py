@@ -114,6 +114,25 @@ def test_the_failures_before_a_resume_do_not_count_after_it(
     assert worker.said("paused_on_failure")[1]["why"].startswith("9 of this worker's last 10")
 
 
+def test_what_fails_while_the_group_is_paused_does_not_count_after_it_either(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    account = Account(raw, stream)
+    slow = add(raw, stream, type="planned", ms=1500, fails=9, max_attempts=1)
+    for _ in range(2):
+        add(raw, stream, type="hopeless", max_attempts=1)
+    worker = crew.consume(stream, "--pause-on-failure", "100%/2")
+    worker.hears("paused_on_failure")
+    wait_until(lambda: slow in account.dead(), 10, "the slow one has failed, too")
+    resume(crew, account)
+    worker.hears("resumed")
+    add(raw, stream, type="hopeless", max_attempts=1)
+    wait_until(lambda: len(account.dead()) == 4, 5, "one more is dead")
+    good = add(raw, stream, type="note")
+    wait_until(lambda: good in ledger.jobs("done"), 5, "it isn't paused")
+    assert len(worker.said("paused_on_failure")) == 1
+
+
 def test_a_good_deploy_is_not_paused(crew: Crew, raw: Any, stream: str, ledger: Ledger) -> None:
     for _ in range(40):
         add(raw, stream, type="note")
