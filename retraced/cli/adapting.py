@@ -74,11 +74,11 @@ def _complete(command: click.Command) -> None:
 def _lend(command: click.Command) -> None:
     """`--url` and `--output` may stand after the command as well."""
     taken = {flag for param in command.params for flag in param.opts}
-    lent = [_lent(["--url"], _use_url), _lent(["-o", "--output"], _use_output, list(Format))]
+    lent = [_lent(["--url"], _use_url), _lent(["-o", "--output"], _use_output, [*map(str, Format)])]
     command.params += [option for option in lent if not taken.intersection(option.opts)]
 
 
-def _lent(flags: list[str], use: Use, choices: list[Format] | None = None) -> click.Option:
+def _lent(flags: list[str], use: Use, choices: list[str] | None = None) -> click.Option:
     return click.Option(
         flags,
         type=click.Choice(choices) if choices else None,

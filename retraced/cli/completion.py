@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -40,11 +42,11 @@ _BASH = """\
     for completion in $response; do
         IFS=',' read -r type value <<< "$completion"
         case "$type" in
-            dir) COMPREPLY=(); compopt -o dirnames ;;
-            file) COMPREPLY=(); compopt -o default ;;
+            dir) COMPREPLY=(); compopt -o dirnames 2>/dev/null ;;
+            file) COMPREPLY=(); compopt -o default 2>/dev/null ;;
             plain)
                 COMPREPLY+=("${value#"$before"}")
-                [[ "$value" == *[=.] ]] && compopt -o nospace
+                [[ "$value" == *[=.] ]] && compopt -o nospace 2>/dev/null
                 ;;
         esac
     done
@@ -70,6 +72,11 @@ class RetracedBash(BashComplete):
 def register() -> None:
     """Makes ours the completion of bash."""
     add_completion_class(RetracedBash, "bash")
+
+
+def be_silent() -> None:
+    """Whatever goes wrong, nothing is written over the line that somebody types."""
+    sys.stderr = io.StringIO()
 
 
 @click.command(epilog=EXAMPLES)

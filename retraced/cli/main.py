@@ -108,6 +108,8 @@ class Commands(click.Group):
             from retraced.cli import completion
 
             completion.register()
+            if os.environ["_RETRACED_COMPLETE"].endswith("_complete"):
+                completion.be_silent()
         return super().main(*args, **extra)
 
     def resolve_command(
