@@ -153,7 +153,7 @@ class Table(Widget, can_focus=True):
         lines = self._page.lines
         self._top = min(self._top, self._cursor, max(len(lines) - room, 0))
         self._top = max(self._top, self._cursor - room + 1)
-        columns = _fitting(self._page.columns, width)
+        columns = fitting(self._page.columns, width)
         drawn = [(_joined(columns, [c.title for _, c, _ in columns], width), Style(bold=True))]
         for place, line in enumerate(lines[self._top : self._top + room], self._top):
             cells = [line.cells[at] for at, _, _ in columns]
@@ -178,7 +178,7 @@ def _followed(before: Sequence[Line], after: Sequence[Line], cursor: int) -> int
     return min(cursor, max(len(after) - 1, 0))
 
 
-def _fitting(columns: Sequence[Column], width: int) -> _Placed:
+def fitting(columns: Sequence[Column], width: int) -> _Placed:
     """(place, column, its width) of those that fit; the flexible ones share what is left."""
     kept = list(enumerate(columns))
     while True:
