@@ -68,16 +68,20 @@ class Rate(click.ParamType[float]):
         return float(match[1]) / _SECONDS[match[2]]
 
 
-def bulk_options(verb: Verb) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def bulk_options(
+    verb: Verb, *, ranged: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds `[ID|FILTER]...` and the options of bulk work to a command, as its one `asked`.
 
-    Stands under the other arguments of the command, so that the words come last.
+    Stands under the other arguments of the command, so that the words come last. `ranged`: the
+    command has options that say which jobs, so that no words mean all of those.
     """
 
     def decorate(work: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(work)
         def command(*args: Any, **given: Any) -> Any:
             options = {name: given.pop(name) for name in _OPTIONS}
+            options["every"] = options["every"] or (ranged and not options["words"])
             return work(*args, asked=_asked(verb, **options), **given)
 
         decorated: Callable[..., Any] = command

@@ -41,9 +41,12 @@ def show(
     columns: Sequence[str],
     *,
     flexible: str | None = None,
+    spare: str | None = None,
     empty: str = "",
 ) -> None:
     """Prints rows; in a table the column `flexible` is cut so that lines fit the terminal.
+
+    The column `spare` is left out where they wouldn't fit as they are.
 
     No rows: `empty` goes to stderr and says what to do next; programs get an empty list.
     """
@@ -53,6 +56,8 @@ def show(
         session.emit([row.data for row in rows if row.data is not None], columns)
     elif rows:
         shown = [row.shown for row in rows]
+        if spare and sum(_widths(shown, columns)) > terminal_width() + _GAP:
+            columns = [column for column in columns if column != spare]
         session.emit(_cut(shown, columns, flexible) if flexible else shown, columns)
 
 
@@ -100,9 +105,13 @@ def _cut(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], flexible: str
 ) -> list[Mapping[str, Any]]:
     others = [column for column in columns if column != flexible]
-    taken = sum(
-        max(len(column), *(len(printable(row.get(column))) for row in rows)) + _GAP
-        for column in others
-    )
-    room = max(terminal_width() - taken, _LEAST)
+    room = max(terminal_width() - sum(_widths(rows, others)), _LEAST)
     return [{**row, flexible: shortened(printable(row.get(flexible)), room)} for row in rows]
+
+
+def _widths(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[int]:
+    """How wide each column is, with the gap behind it."""
+    return [
+        max(len(column), *(len(printable(row.get(column))) for row in rows)) + _GAP
+        for column in columns
+    ]

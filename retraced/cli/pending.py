@@ -11,11 +11,13 @@ import click
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.lookup import found_group
 from retraced.cli.session import Session
+from retraced.cli.summary import say_paused
 from retraced.durations import format_ms
 from retraced.keys import Keys
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
+    from retraced.store.reads.groups import Pause
     from retraced.store.reads.held import HeldPage, Holding
 
 _COLUMNS = ("job", "state", "on", "delivery", "idle", "worker")
@@ -36,7 +38,13 @@ state (running, "cancel ignored", prefetched, "not told", "worker is gone").
 @click.command(epilog=EXAMPLES)
 @click.argument("stream")
 @click.option("--group", required=True, metavar="G", help="The consumer group.")
-@click.option("--limit", default=100, show_default=True, help="At most so many of each stream.")
+@click.option(
+    "--limit",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="At most so many of each stream.",
+)
 @click.option(
     "--redis-cli", is_flag=True, help="Print the two XPENDING commands that show the same."
 )
@@ -53,19 +61,22 @@ def pending(session: Session, stream: str, group: str, limit: int, redis_cli: bo
             click.echo(redis_cli_line(session.url(), key, keys.group, limit))
         return
 
-    async def work(link: Link) -> tuple[HeldPage, bytes]:
+    async def work(link: Link) -> tuple[HeldPage, bytes, Pause | None]:
+        from retraced.store.reads.groups import pause_in
         from retraced.store.reads.held import held
 
         keys, _ = await found_group(link, stream, group)
-        return await held(link, keys, limit=limit), keys.ready
+        return await held(link, keys, limit=limit), keys.ready, await pause_in(link, keys)
 
-    page, ready = session.run(work)
+    page, ready, paused = session.run(work)
     rows = [_row(holding, ready) for holding in page.holdings]
     show(session, rows, _COLUMNS, flexible="worker", empty=_nothing(stream, group))
     if for_people(session) and page.total > len(rows):
         click.echo(
             f"{len(rows):,} of {page.total:,} held jobs are shown; --limit shows more", err=True
         )
+    if for_people(session):
+        say_paused(stream, group, paused)
 
 
 def redis_cli_line(url: str, key: bytes, group: bytes, limit: int) -> str:
@@ -94,16 +105,25 @@ def _row(holding: Holding, ready: bytes) -> Row:
         "idle_ms": holding.idle_ms,
         "delivery": holding.delivery,
         "state": holding.activity.value,
+        "type": holding.type,
+        "ran_ms": holding.ran_ms,
+        "ignoring": holding.ignoring.why if holding.ignoring else None,
     }
     shown = {
         "job": holding.job or f"(entry {holding.entry.decode()} was removed)",
-        "state": holding.activity.value,
+        "state": _state(holding),
         "on": "ready" if holding.key == ready else "stream",
         "delivery": holding.delivery,
         "idle": format_ms(holding.idle_ms),
         "worker": holding.consumer,
     }
     return Row(data, shown)
+
+
+def _state(holding: Holding) -> str:
+    """What it does, and for how long if it runs."""
+    state = holding.activity.value
+    return state if holding.ran_ms is None else f"{state} {format_ms(holding.ran_ms)}"
 
 
 def _nothing(stream: str, group: str) -> str:

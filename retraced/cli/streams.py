@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retraced.cli.listing import Row, show
+from retraced.cli.listing import Row, for_people, show
 from retraced.cli.session import Session
-from retraced.cli.summary import GROUP_COLUMNS, group_data, group_shown
+from retraced.cli.summary import GROUP_COLUMNS, group_data, group_shown, say_paused
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
@@ -24,10 +24,12 @@ Examples:
 
 UNREAD: entries that the group hasn't been given yet, counted by ids, at most 10,000 of them.
 HELD: with a worker. READY: due, waiting for a worker. DELAYED: waiting for their time. DEAD: in
-the dead-letter stream. ENTRIES are jobs that at least one group hasn't settled or moved.
+the dead-letter stream. ENTRIES are jobs that at least one group hasn't settled or moved, and
+those that the stream retains. NOTE: paused, or how long the oldest job waits that could start.
 
 JSON, for each stream: id, entries, groups; of each group: group, exists, unread, unread_exact,
-held, ready, delayed, dead, workers, paused, last_delivered_id, visibility_timeout_ms.
+held, ready, delayed, dead, workers, oldest_waiting_ms, paused, pause (by, since, why),
+last_delivered_id, visibility_timeout_ms.
 """
 
 
@@ -47,8 +49,13 @@ def streams(session: Session) -> None:
             for stream, groups in names.items()
         ]
 
-    rows = [row for facts, groups in session.run(work) for row in _rows(facts, groups)]
-    show(session, rows, _COLUMNS, empty=_NONE)
+    found = session.run(work)
+    rows = [row for facts, groups in found for row in _rows(facts, groups)]
+    show(session, rows, _COLUMNS, flexible="note", spare="entries", empty=_NONE)
+    if for_people(session):
+        for facts, groups in found:
+            for group in groups:
+                say_paused(facts.name.decode(), group.group.decode(), group.pause)
 
 
 _NONE = (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from retraced.backoff import Backoff
 from retraced.config import parse_size
-from retraced.durations import DURATION_REMEDY, duration_ms
+from retraced.durations import DURATION_REMEDY, duration_ms, parse_time_ms
 from retraced.errors import InvalidEntry
 from retraced.retention import Retention
 
@@ -65,6 +66,38 @@ class BackoffSpec(click.ParamType[Backoff]):
             return Backoff.parse(value, field="backoff")
         except InvalidEntry as error:
             self.fail(error.why, param, ctx)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point in time: so long ago, or a time (Unix ms)."""
+
+    ago_ms: int | None = None
+    unix_ms: int = 0
+
+    def at_ms(self, now_ms: int) -> int:
+        """When that is, in Unix ms."""
+        return self.unix_ms if self.ago_ms is None else max(now_ms - self.ago_ms, 0)
+
+
+class Moment(click.ParamType[Point]):
+    """A point in time: a duration (so long ago), or a time such as 2026-11-24T08:00:00Z."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Point:
+        if isinstance(value, Point):
+            return value
+        try:
+            return Point(ago_ms=duration_ms(str(value), name=""))
+        except ValueError:
+            pass
+        try:
+            return Point(unix_ms=parse_time_ms(str(value), field=""))
+        except InvalidEntry as error:
+            self.fail(f"{error.why}; or say how long ago, as 1h", param, ctx)
 
 
 class RetentionSpec(click.ParamType["Retention | str"]):

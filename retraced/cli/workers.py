@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retraced.store.connection import Link
     from retraced.store.reads.workers import WorkerState
 
-_COLUMNS = ("worker", "stream", "group", "beat", "running", "slots", "pid", "release")
+_COLUMNS = ("worker", "stream", "group", "beat", "running", "slots", "pid", "release", "note")
 
 EXAMPLES = """
 \b
@@ -25,8 +25,13 @@ Examples:
   retraced workers
   retraced workers emails --group mail
 
+A worker is stalled when nothing has moved in it for longer than a lease lasts: no heartbeat, or its
+event loop stands still. Its jobs are taken over then.
+
 JSON, for each worker and group: id (its consumer name), stream, group, alive, beat_ms (since its
-last heartbeat), running (ids of jobs), and all else that the worker told, under facts.
+last heartbeat), stalled, stalled_ms (since something last moved in it), running (ids of jobs),
+ignoring (those that were told to end and run on, by id: cancelled, timed out, lost or stopping),
+and all else that the worker told, under facts.
 """
 
 
@@ -59,22 +64,28 @@ def list_(session: Session, stream: str | None, group: str | None) -> None:
 
     async def work(link: Link) -> list[Row]:
         from retraced.cli.lookup import chosen_groups
-        from retraced.store.reads.replies import redis_now
+        from retraced.store.reads.replies import number, redis_now
         from retraced.store.reads.workers import workers_of
 
         now_ms = await redis_now(link)
         rows: list[Row] = []
         for known, name in await chosen_groups(link, stream, group):
-            states = await workers_of(link, Keys.of(known, name))
-            rows += [_row(known, name, state, now_ms) for state in states]
+            keys = Keys.of(known, name)
+            visibility_ms = number(await link.call("HGET", keys.state, "visibility_ms"), 30_000)
+            states = await workers_of(link, keys)
+            rows += [_row(keys, state, now_ms, visibility_ms) for state in states]
         return rows
 
-    show(session, session.run(work), _COLUMNS, flexible="worker", empty=_nobody(stream, group))
+    rows = session.run(work)
+    columns = _COLUMNS if any(row.shown["note"] for row in rows) else _COLUMNS[:-1]
+    show(session, rows, columns, flexible="worker", empty=_nobody(stream, group))
 
 
-def _row(stream: str, group: str, state: WorkerState, now_ms: int) -> Row:
-    facts = state.facts
-    beat_ms = _since(facts.get("at"), now_ms)
+def _row(keys: Keys, state: WorkerState, now_ms: int, visibility_ms: int) -> Row:
+    facts, stream, group = state.facts, keys.stream_name, keys.group_name
+    beat_ms, silent_ms = state.beat_ms(now_ms), state.stalled_ms(now_ms)
+    stalled = silent_ms is not None and silent_ms > visibility_ms
+    ignoring = {job: each.why for job, each in state.ignoring.items() if each.stream == stream}
     running = state.running
     data: dict[str, Any] = {
         "id": state.consumer,
@@ -82,7 +93,10 @@ def _row(stream: str, group: str, state: WorkerState, now_ms: int) -> Row:
         "group": group,
         "alive": state.alive,
         "beat_ms": beat_ms,
+        "stalled": stalled,
+        "stalled_ms": silent_ms,
         "running": None if running is None else sorted(running),
+        "ignoring": {job.decode(): why for job, why in ignoring.items()},
         "facts": facts,
     }
     shown = {
@@ -94,12 +108,16 @@ def _row(stream: str, group: str, state: WorkerState, now_ms: int) -> Row:
         "slots": facts.get("concurrency"),
         "pid": facts.get("pid"),
         "release": facts.get("release") or None,
+        "note": _note(stalled_ms=silent_ms if stalled else None, deaf=len(ignoring)),
     }
     return Row(data, shown)
 
 
-def _since(then: str | None, now_ms: int) -> int | None:
-    return max(now_ms - int(then), 0) if then and then.isdigit() else None
+def _note(*, stalled_ms: int | None, deaf: int) -> str:
+    notes = [] if stalled_ms is None else [f"stalled for {format_ms(stalled_ms)}"]
+    if deaf:
+        notes.append(f"{deaf} told to end, {'runs' if deaf == 1 else 'run'} on")
+    return "; ".join(notes)
 
 
 def _spelled(ms: int | None) -> str | None:

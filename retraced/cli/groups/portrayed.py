@@ -34,7 +34,11 @@ def lines(found: Portrait) -> Iterator[str]:
     if not group.exists:
         yield "  gone from the stream; its next worker makes it again"
     yield _line("jobs", _jobs(found))
+    if group.oldest_for_ms is not None:
+        yield _line("oldest", f"waits {format_ms(group.oldest_for_ms)} for a worker")
     yield _line("stream", _stream(found))
+    if checkpoint := group.state.get("checkpoint"):
+        yield _line("", f"settled up to {printable(checkpoint)}")
     yield ""
     yield from _workers(found, stream, name)
     yield ""
@@ -73,9 +77,7 @@ def as_data(found: Portrait) -> Mapping[str, Any]:
 def _jobs(found: Portrait) -> str:
     group = found.group
     told = f"{group.unread} unread, {group.ready:,} ready, {group.held:,} held, "
-    told += f"{group.delayed:,} delayed, {group.dead:,} dead"
-    waits = group.oldest_for_ms
-    return told if waits is None else f"{told}; the oldest waits {format_ms(waits)}"
+    return told + f"{group.delayed:,} delayed, {group.dead:,} dead"
 
 
 def _stream(found: Portrait) -> str:

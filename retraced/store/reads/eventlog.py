@@ -6,21 +6,17 @@ its id. 100,000 entries, which is as many as are kept, are read in well under a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from retraced.events import ENDINGS, Event, find
+from retraced.events import ENDINGS, Event, find, parse_stream_entry
 from retraced.keys import Keys
 from retraced.store.connection import Link
+from retraced.store.reads.paging import entries
 from retraced.store.reads.replies import SMALLEST, after, id_parts, settled
 
-_FIRST_PAGE = 100
-_LARGEST_PAGE = 500
-_PAGE_BYTES = 512 * 1024
 _MOST = 200_000
-
-Page = list[tuple[bytes, list[bytes]]]
 
 
 @dataclass(slots=True)
@@ -61,7 +57,7 @@ async def search(
     found.last = newest[0][0]
     start = b"-" if since_ms is None else b"%d" % since_ms
     end = found.last if until_ms is None else b"%d" % until_ms
-    async for page in pages(link, keys.events, start=start, end=end):
+    async for page in entries(link, keys.events, low=start, high=end):
         found.read += len(page)
         found.events += [event for _, fields in page if (event := find(fields, job))]
         if found.events and found.events[-1].name in ENDINGS:
@@ -72,37 +68,58 @@ async def search(
     return found
 
 
-async def pages(
-    link: Link, key: bytes, *, start: bytes = b"-", end: bytes = b"+", backwards: bool = False
-) -> AsyncIterator[Page]:
-    """The entries of a stream from `start` to `end`, or back, in pages of about half a megabyte."""
-    command = b"XREVRANGE" if backwards else b"XRANGE"
-    count = _FIRST_PAGE
-    while True:
-        bounds = (end, start) if backwards else (start, end)
-        page: Page = settled(await link.call(command, key, *bounds, "COUNT", count))
-        if page:
-            yield page
-        if len(page) < count:
-            return
-        if backwards:
-            end = after(page[-1][0])
-        else:
-            start = after(page[-1][0])
-        count = fitting(page)
-
-
-def fitting(page: Page) -> int:
-    """How many entries to ask for next, if they are as large as these."""
-    size = sum(len(value) for _, fields in page for value in fields or ())
-    return max(1, min(_LARGEST_PAGE, _PAGE_BYTES * len(page) // max(size, 1)))
-
-
 async def following(link: Link, keys: Keys, job: bytes, last: bytes) -> tuple[list[Event], bytes]:
     """The job's events behind the entry `last`, and the id of the newest entry that was read."""
     events: list[Event] = []
-    async for page in pages(link, keys.events, start=after(last)):
+    async for page in entries(link, keys.events, low=after(last)):
         events += [event for _, fields in page if (event := find(fields, job))]
+        last = page[-1][0]
+    return events, last
+
+
+@dataclass(slots=True)
+class Latest:
+    """The newest events that were wanted, in order. `whole`: there are no more of them.
+
+    `read` entries were looked at; `last` is the id of the newest one, to go on from.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    read: int = 0
+    whole: bool = True
+    last: bytes = SMALLEST
+
+
+async def latest(
+    link: Link,
+    keys: Keys,
+    *,
+    wanted: Callable[[Event], bool],
+    limit: int,
+    since_ms: int | None = None,
+    most: int = _MOST,
+) -> Latest:
+    """The newest `limit` events that are wanted, of all jobs and of the group itself."""
+    found = Latest(last=await last_entry(link, keys))
+    start = b"-" if since_ms is None else b"%d" % since_ms
+    async for page in entries(link, keys.events, low=start, high=found.last, newest=True):
+        for _, fields in page:
+            found.read += 1
+            found.events += [each for each in reversed(parse_stream_entry(fields)) if wanted(each)]
+            if len(found.events) >= limit or found.read >= most:
+                found.whole = False
+                break
+        if not found.whole:
+            break
+    found.events = found.events[:limit][::-1]
+    return found
+
+
+async def coming(link: Link, keys: Keys, last: bytes) -> tuple[list[Event], bytes]:
+    """All events behind the entry `last`, and the id of the newest entry that was read."""
+    events: list[Event] = []
+    async for page in entries(link, keys.events, low=after(last)):
+        events += [event for _, fields in page for event in parse_stream_entry(fields)]
         last = page[-1][0]
     return events, last
 

@@ -95,6 +95,12 @@ def pause_of(state: Mapping[str, str]) -> Pause | None:
     )
 
 
+async def pause_in(link: Link, keys: Keys) -> Pause | None:
+    """The pause that the group is in, if it is."""
+    state = pairs(await link.call("HGETALL", keys.state))
+    return pause_of({text(name): text(value) for name, value in state.items()})
+
+
 async def known_groups(link: Link) -> list[tuple[str, str]]:
     """(stream, group) of every group that a worker or `groups create` has made known, sorted."""
     found: set[tuple[str, str]] = set()

@@ -1,0 +1,87 @@
+"""What a stream retains of a group's settled jobs, for `retraced replay`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from retraced.entry import added_ms
+from retraced.filter import Filter, JobFacts
+from retraced.keys import Keys
+from retraced.store.connection import Link
+from retraced.store.reads.paging import entries
+from retraced.store.reads.replies import if_group, pairs, redis_now, settled, text
+
+_ALIVE = (b"queued", b"held", b"delayed", b"dead")
+FIELDS = frozenset({"type", "id", "age", "key", "header", "payload"})
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What the stream retains, as it was asked for ("" for nothing), and its oldest entry."""
+
+    spec: str
+    oldest: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """An entry of the stream that the group has settled."""
+
+    job: bytes
+
+
+async def retention(link: Link, keys: Keys) -> Retention:
+    """What the stream of `keys` retains."""
+    spec, first = await link.calls(
+        [
+            ("HGET", keys.settings, "retain"),
+            ("XRANGE", keys.stream, "-", "+", "COUNT", 1),
+        ]
+    )
+    found = settled(first)
+    return Retention(text(settled(spec) or b""), bytes(found[0][0]) if found else None)
+
+
+async def retained(
+    link: Link, keys: Keys, *, low: bytes, high: bytes, wanted: Filter
+) -> AsyncIterator[Sequence[Retained]]:
+    """Settled jobs from id `low` to id `high` that match, oldest first, in pages.
+
+    Left out are jobs that are alive in the group: queued, held, delayed or dead ones.
+    """
+    now_ms = await redis_now(link)
+    async for page in entries(link, keys.stream, low=low, high=high):
+        matching = [
+            entry for entry, fields in page if wanted.matches(_facts(keys, entry, fields, now_ms))
+        ]
+        yield await _settled_among(link, keys, matching)
+
+
+def _facts(keys: Keys, entry: bytes, flat: Sequence[bytes], now_ms: int) -> JobFacts:
+    fields = pairs(flat)
+    added = added_ms(entry, now_ms)
+    return JobFacts(
+        id=entry,
+        type=text(fields.get(b"type", keys.stream)),
+        age_ms=None if added is None else now_ms - added,
+        fields=fields,
+    )
+
+
+async def _settled_among(link: Link, keys: Keys, jobs: list[bytes]) -> list[Retained]:
+    """Those of these jobs (ids in order) that have no record of being alive and aren't pending."""
+    if not jobs:
+        return []
+    pending, *states = await link.calls(
+        [
+            ("XPENDING", keys.stream, keys.group, jobs[0], jobs[-1], 2 * len(jobs)),
+            *(("HGET", keys.job(job), "state") for job in jobs),
+        ]
+    )
+    held = {row[0] for row in if_group(pending, [])}
+    return [
+        Retained(job)
+        for job, state in zip(jobs, states, strict=True)
+        if job not in held and settled(state) not in _ALIVE
+    ]
