@@ -74,9 +74,11 @@ async def list_jobs(
     """
     scan = await _Scan.begin(link, keys, wanted, states)
     listing = Listing(now_ms=scan.now_ms)
+    most = min(PAGE, budget)
     for place in _chosen(states, wanted, beyond):
         position = beyond.position if beyond and beyond.place is place else None
-        async with aclosing(scan.pages(place, newest=newest, beyond=position)) as pages:
+        found = scan.pages(place, newest=newest, beyond=position, most=most)
+        async with aclosing(found) as pages:
             async for looked, matched in pages:
                 if _take(listing, place, looked, matched, limit=limit, budget=budget):
                     await scan.fetch.complete(listing.rows, SHOWN)
@@ -150,16 +152,16 @@ class _Scan:
         return cls(places, fetch, wanted, states, await redis_now(link))
 
     async def pages(
-        self, place: Place, *, newest: bool = False, beyond: bytes | None = None
+        self, place: Place, *, newest: bool = False, beyond: bytes | None = None, most: int = PAGE
     ) -> AsyncGenerator[tuple[list[JobRow], list[JobRow]], None]:
-        """Pages of at most PAGE rows: those looked at, and those of them that match."""
+        """Pages of at most `most` rows: those looked at, and those of them that match."""
         needs = Needs.of(self.wanted)
         if place is Place.ENDED:  # only the record knows how it ended
             needs = replace(needs, record=True)
         async with aclosing(self.places.rows(place, newest=newest, beyond=beyond)) as found:
             async for page in found:
-                for start in range(0, len(page), PAGE):
-                    rows = page[start : start + PAGE]
+                for start in range(0, len(page), most):
+                    rows = page[start : start + most]
                     if self.wanted or place is Place.ENDED:
                         await self.fetch.complete(rows, needs)
                     yield rows, [row for row in rows if self._matches(row)]

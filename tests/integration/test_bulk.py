@@ -1,0 +1,189 @@
+"""Acting on many jobs: counted first, paced, interrupted and gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from retraced.keys import Keys
+from tests.commands import run
+from tests.driver import stored
+from tests.leaks import keys_of
+from tests.servers import Server
+from tests.stock import Stocked, fill
+from tests.waiting import wait_until
+
+GROUP = ("--group", "mail")
+MANY = 120
+
+
+@pytest.fixture
+def stocked(url: str, stream: str) -> Stocked:
+    return fill(url, stream, each=MANY, kinds=["delayed"])
+
+
+def waiting(raw: redis.Redis, stream: str) -> int:
+    return int(raw.zcard(Keys.of(stream, "mail").delayed))
+
+
+def started(url: str, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "retraced", "--url", url, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def everything(raw: redis.Redis) -> dict[bytes, bytes]:
+    return {key: bytes(raw.dump(key) or b"") for key in keys_of(raw)}
+
+
+class TestDryRun:
+    def test_it_counts_shows_some_and_changes_nothing(
+        self, url: str, raw: redis.Redis, stocked: Stocked
+    ) -> None:
+        before = everything(raw)
+        words = ("delayed", "run-now", stocked.stream, *GROUP, "reason=retry", "--dry-run")
+        [row] = run(url, *words).rows
+        assert (row["would"], row["count"], row["of"]) == ("run now", 24, MANY)
+        assert row["examples"] == [job for job in stocked.delayed if job in row["examples"]]
+        assert len(row["examples"]) == 10
+        told = run(url, *words, "--yes", form="table").out
+        assert told.startswith("would run now 24 of 120 delayed jobs in group mail")
+        assert everything(raw) == before
+
+    def test_what_is_refused_without_a_yes_changes_nothing(
+        self, url: str, raw: redis.Redis, stocked: Stocked
+    ) -> None:
+        before = everything(raw)
+        assert run(url, "delayed", "cancel", stocked.stream, *GROUP, "--all").code == 6
+        assert everything(raw) == before
+
+    def test_a_limit_is_counted_with(self, url: str, stocked: Stocked) -> None:
+        words = ("delayed", "cancel", stocked.stream, *GROUP, "--all", "--dry-run")
+        [row] = run(url, *words, "--limit", "7").rows
+        assert (row["count"], len(row["examples"])) == (7, 7)
+
+
+class TestWhich:
+    @pytest.mark.parametrize(
+        ("words", "says"),
+        [
+            ((), "which delayed jobs?"),
+            (("--yes",), "which delayed jobs?"),
+            (("1-1", "type=mail"), "not both"),
+            (("1-1", "--all"), "not both"),
+            (("--all", "--rate", "50"), "isn't a rate; write 50/s"),
+            (("--all", "--rate", "0/s"), "isn't a rate"),
+            (("nonsense",), "neither a job id nor a term"),
+        ],
+    )
+    def test_what_is_unclear_is_refused(
+        self, url: str, stocked: Stocked, words: tuple[str, ...], says: str
+    ) -> None:
+        ran = run(url, "delayed", "cancel", stocked.stream, *GROUP, *words)
+        assert (ran.code, says in ran.err) == (2, True), ran.err
+
+    def test_a_limit_ends_it(self, url: str, raw: redis.Redis, stocked: Stocked) -> None:
+        words = ("delayed", "cancel", stocked.stream, *GROUP, "--all", "--yes", "--limit", "33")
+        assert len(run(url, *words).rows) == 33
+        assert waiting(raw, stocked.stream) == MANY - 33
+
+    def test_a_job_named_twice_is_acted_on_once(self, url: str, stocked: Stocked) -> None:
+        job = stocked.delayed[0]
+        ran = run(url, "delayed", "cancel", stocked.stream, job, job, *GROUP)
+        assert (ran.code, len(ran.rows)) == (0, 1)
+
+
+class TestOutput:
+    def test_programs_read_every_result_line_by_line(self, url: str, stocked: Stocked) -> None:
+        ran = run(url, "delayed", "cancel", stocked.stream, *GROUP, "--all", "--yes")
+        assert sorted(row["id"] for row in ran.rows) == sorted(stocked.delayed)
+        assert {row["result"] for row in ran.rows} == {"cancelled"}
+
+    def test_a_person_reads_a_summary(self, url: str, stocked: Stocked) -> None:
+        words = ("delayed", "cancel", stocked.stream, *GROUP, "--all", "--yes")
+        ran = run(url, *words, form="table")
+        assert ran.out == f"cancelled 120 delayed jobs in group mail of {stocked.stream}\n"
+
+    def test_json_is_a_summary_too(self, url: str, stocked: Stocked) -> None:
+        words = ("delayed", "cancel", stocked.stream, *GROUP, "--all", "--yes")
+        [row] = json.loads(run(url, *words, form="json").out)
+        assert row == {"done": 120, "refused": 0, "missing": 0, "not_done": []}
+
+
+class TestRate:
+    def test_it_is_obeyed_by_the_clock_of_redis(
+        self, url: str, raw: redis.Redis, stocked: Stocked
+    ) -> None:
+        words = ("delayed", "run-now", stocked.stream, *GROUP, "--all", "--yes")
+        assert run(url, *words, "--rate", "100/s").code == 0
+        times = sorted(
+            int(fields[b"at"])
+            for _, fields in stored(raw, Keys.of(stocked.stream, "mail").events)
+            if fields[b"event"] == b"promoted"
+        )
+        assert len(times) == MANY
+        # 120 at 100/s, the first piece at once: 1.1 s, and no second with far more than its share.
+        assert times[-1] - times[0] >= 1_000
+        for at, early in enumerate(times[:-60]):
+            assert times[at + 60] - early >= 300
+
+
+class TestInterrupted:
+    @pytest.fixture
+    def process(self, url: str, stocked: Stocked) -> Iterator[subprocess.Popen[str]]:
+        words = ("delayed", "run-now", stocked.stream, *GROUP, "--all", "--yes", "--rate", "60/s")
+        process = started(url, "-o", "json", *words)
+        yield process
+        process.kill()
+        process.communicate()
+
+    def test_it_says_how_far_it_came_and_running_it_again_does_the_rest(
+        self, url: str, raw: redis.Redis, stocked: Stocked, process: subprocess.Popen[str]
+    ) -> None:
+        wait_until(
+            lambda: waiting(raw, stocked.stream) < MANY - 20,
+            20,
+            "some have been put into the queue",
+        )
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 1
+        left = waiting(raw, stocked.stream)
+        assert 0 < left < MANY
+        assert f"stopped: queued {MANY - left} delayed jobs" in said
+        assert "The rest: retraced --url" in said
+        words = ("delayed", "run-now", stocked.stream, *GROUP, "--all", "--yes")
+        assert run(url, *words).code == 0
+        assert waiting(raw, stocked.stream) == 0
+        keys = Keys.of(stocked.stream, "mail")
+        on_ready = [fields[b"@job"].decode() for _, fields in stored(raw, keys.ready)]
+        assert sorted(on_ready) == sorted(stocked.delayed), "each once"
+
+
+def test_a_lost_server_is_told_with_how_many_are_done(private_server: Server) -> None:
+    stocked = fill(private_server.url, "mails", each=MANY, kinds=["delayed"])
+    words = ("delayed", "run-now", "mails", *GROUP, "--all", "--yes", "--rate", "60/s")
+    process = started(private_server.url, "-o", "json", *words)
+    with redis.Redis.from_url(private_server.url) as raw:
+        wait_until(lambda: waiting(raw, "mails") < MANY - 20, 20, "some are in the queue")
+    private_server.kill()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 4
+    assert "stopped: queued" in said
+    private_server.start()
+    again = run(private_server.url, *words[:-2], form="json")
+    assert again.code == 0
+    with redis.Redis.from_url(private_server.url) as raw:
+        ready = stored(raw, Keys.of("mails", "mail").ready)
+        assert sorted(fields[b"@job"].decode() for _, fields in ready) == sorted(stocked.delayed)
