@@ -124,7 +124,7 @@ async def _data(
 
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
-    """The file, new and on the disk at the end; or standard output."""
+    """The file, new and on the disk at the end, gone if an error left it empty; or stdout."""
     if file == "-":
         yield sys.stdout.buffer
         return
@@ -135,6 +135,11 @@ def _opened(file: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise UsageError(f"{file} can't be written: {error.strerror}") from None
     with out:
-        yield out
+        try:
+            yield out
+        except BaseException:
+            if not out.tell():
+                Path(file).unlink()
+            raise
         out.flush()
         os.fsync(out.fileno())

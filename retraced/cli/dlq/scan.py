@@ -63,8 +63,8 @@ async def find(
         async for page in pages:
             found += await matching(place, page, condition)
             if len(found) >= limit:
+                looked.full = len(found) > limit or looked.seen < looked.total
                 del found[limit:]
-                looked.full = looked.seen < looked.total
                 looked.last = found[-1].entry
                 break
     return looked, found

@@ -1,0 +1,145 @@
+"""`retraced dlq list`: with a FILTER, by what they have in common, and never without an end."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from retraced.fingerprint import fingerprint
+from tests.commands import run
+from tests.integration.dead import Death, bury_all
+from tests.stock import fill
+
+BUSY = [Death(f"ConnectionError: line {n} is busy") for n in range(5)]
+LOST = [
+    Death(f"no order {n:08x} of 'u{n}'", "rejected", ("type", "charge", "payload", f"{n}"))
+    for n in range(3)
+]
+SILENT = [Death("", "expired", ("to", "ada"))]
+
+
+def listed(url: str, stream: str, *words: str) -> list[str]:
+    ran = run(url, "dlq", "list", stream, "--group", "mail", *words)
+    assert ran.code == 0, ran.err
+    return [row["id"] for row in ran.rows]
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        (["type=charge"], [7, 6, 5]),
+        ([f"type={'stream'}"], [8]),
+        (["error:BUSY", "AND", "error:3"], [3]),
+        (["reason!=exhausted", "payload<2"], [6, 5]),
+        ([f"fingerprint={fingerprint(BUSY[0].error)}"], [4, 3, 2, 1, 0]),
+        (["fingerprint=none"], [8]),
+        (["payload.user=42"], [4, 3, 2, 1, 0]),
+        (["payload.to=ada", "age<1h", "state=dead", "attempt=1"], [8, 4, 3, 2, 1, 0]),
+        (["worker=worker-1", "release=r1", "type!=send"], [8, 7, 6, 5]),
+        (["release=r2"], []),
+        (["age>1h"], []),
+    ],
+)
+def test_a_filter_takes_what_matches(
+    url: str, stream: str, words: list[str], places: list[int]
+) -> None:
+    jobs = bury_all(url, stream, [*BUSY, *LOST, *SILENT])
+    words = [word.replace("=stream", f"={stream}") for word in words]
+    assert listed(url, stream, *words) == [jobs[place] for place in places]
+
+
+def test_ids_are_looked_up(url: str, stream: str) -> None:
+    jobs = bury_all(url, stream, BUSY)
+    assert listed(url, stream, jobs[3], "1-1", jobs[0]) == [jobs[3], jobs[0]]
+    assert run(url, "dlq", "list", stream, "--group", "mail", jobs[0], "type=x").code == 2
+
+
+def test_errors_that_differ_in_values_are_one_kind(url: str, stream: str) -> None:
+    jobs = bury_all(url, stream, [*LOST, *BUSY, *SILENT])
+    busy, lost, silent = run(url, "dlq", "list", stream, "--group", "mail", "--by", "error").rows
+    assert (busy["count"], busy["template"]) == (5, "ConnectionError: line <n> is busy")
+    assert (lost["count"], lost["template"]) == (3, "no order <n> of '…'")
+    assert (silent["count"], silent["value"], silent["template"]) == (1, "none", None)
+    assert lost["example"] == jobs[2]
+    assert lost["oldest_ms"] <= lost["newest_ms"] <= busy["newest_ms"]
+    assert listed(url, stream, f"fingerprint={lost['value']}") == jobs[2::-1]
+
+
+def test_by_type_and_by_reason(url: str, stream: str) -> None:
+    bury_all(url, stream, [*LOST, *BUSY, *SILENT])
+    for by, expected in (
+        ("type", [("send", 5), ("charge", 3), (None, 1)]),
+        ("reason", [("exhausted", 5), ("rejected", 3), ("expired", 1)]),
+    ):
+        rows = run(url, "dlq", "list", stream, "--group", "mail", "--by", by).rows
+        assert [(row["value"], row["count"]) for row in rows] == expected
+    filtered = run(url, "dlq", "list", stream, "--group", "mail", "--by", "type", "error:busy")
+    assert [(row["value"], row["count"]) for row in filtered.rows] == [("send", 5)]
+
+
+def test_kinds_are_shown_with_the_command_that_takes_one(url: str, stream: str) -> None:
+    ugly = [Death(f"\x1b[2J{'very ' * 100}long {n}\n\ttail") for n in range(3)]
+    bury_all(url, stream, [*ugly, *SILENT])
+    ran = run(url, "dlq", "list", stream, "--group", "mail", "--by", "error", form="table")
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert "\x1b" not in ran.out
+    kind = fingerprint(ugly[0].error)
+    assert f"{kind} 3  newest" in ran.out
+    go_on = f"retraced dlq requeue {stream} --group mail fingerprint={kind} --dry-run"
+    assert go_on in ran.err
+    assert "3 dead letters" in run(url, *go_on.split()[1:], form="table").out.replace("of 4 ", "")
+
+
+def test_a_look_that_ends_early_says_how_far_it_went_and_how_to_go_on(
+    url: str, stream: str
+) -> None:
+    jobs = bury_all(url, stream, [*LOST, *BUSY])
+    ran = run(url, "dlq", "list", stream, "--group", "mail", "type=charge", "--scan", "6")
+    assert [row["id"] for row in ran.rows] == [jobs[2]]
+    assert "looked through 6 of 8" in ran.err
+    before = ran.err.split("--before ")[1].split(",")[0]
+    assert listed(url, stream, "type=charge", "--before", before) == jobs[1::-1]
+    counted = run(url, "dlq", "list", stream, "--group", "mail", "--by", "type", "--scan", "6")
+    assert sum(row["count"] for row in counted.rows) == 6
+    assert "looked through 6 of 8" in counted.err
+
+
+def test_a_page_of_matches_says_where_the_next_begins(url: str, stream: str) -> None:
+    jobs = bury_all(url, stream, [*BUSY, *LOST])
+    words = ("dlq", "list", stream, "--group", "mail", "error:busy", "--limit", "2")
+    seen: list[str] = []
+    before: list[str] = []
+    for _ in range(3):
+        ran = run(url, *words, *before, form="table")
+        seen += [line.split()[0] for line in ran.out.splitlines()[1:]]
+        before = ["--before", ran.err.split("--before ")[1].strip()] if "next" in ran.err else []
+    assert seen == jobs[4::-1]
+
+
+def test_a_filter_that_matches_nothing_says_how_many_were_looked_at(url: str, stream: str) -> None:
+    bury_all(url, stream, BUSY)
+    ran = run(url, "dlq", "list", stream, "--group", "mail", "type=x")
+    assert (ran.code, ran.out) == (0, "")
+    assert "none of the 5" in ran.err
+
+
+def test_an_unknown_field_is_exit_2_with_a_suggestion(url: str, stream: str) -> None:
+    bury_all(url, stream, SILENT)
+    ran = run(url, "dlq", "list", stream, "--group", "mail", "eror:busy")
+    assert ran.code == 2
+    assert "error" in ran.err
+
+
+def test_all_ways_to_die_are_listed(url: str, stream: str, raw: redis.Redis) -> None:
+    stocked = fill(url, stream, each=6)
+    assert sorted(listed(url, stream)) == sorted(stocked.dead)
+    rows = run(url, "dlq", "list", stream, "--group", "mail", "--by", "reason").rows
+    assert {row["value"]: row["count"] for row in rows} == {
+        "exhausted": 2, "rejected": 1, "invalid": 1, "expired": 1, "poison": 1,
+    }  # fmt: skip
+
+
+def test_large_letters_come_in_small_pages(url: str, stream: str, raw: redis.Redis) -> None:
+    fields = ("type", "big", "payload", "x" * 300_000)
+    jobs = bury_all(url, stream, [Death(fields=fields)] * 30)
+    assert listed(url, stream, "payload:xxx", "--limit", "100") == jobs[::-1]
