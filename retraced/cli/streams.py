@@ -8,7 +8,7 @@ import click
 
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.session import Session
-from retraced.cli.summary import GROUP_COLUMNS, group_data, group_shown, say_paused
+from retraced.cli.summary import GROUP_COLUMNS, explain, group_data, group_shown
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
@@ -53,9 +53,7 @@ def streams(session: Session) -> None:
     rows = [row for facts, groups in found for row in _rows(facts, groups)]
     show(session, rows, _COLUMNS, flexible="note", spare="entries", empty=_NONE)
     if for_people(session):
-        for facts, groups in found:
-            for group in groups:
-                say_paused(facts.name.decode(), group.group.decode(), group.pause)
+        explain(group for _, groups in found for group in groups)
 
 
 _NONE = (

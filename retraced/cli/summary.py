@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -76,9 +76,21 @@ def say_paused(stream: str, group: str, pause: Pause | None) -> None:
         click.echo(f"to go on: {going_on}", err=True)
 
 
+def explain(groups: Iterable[GroupSummary]) -> None:
+    """Says on stderr what the notes of a table have no room for."""
+    for group in groups:
+        stream, name = group.stream.decode(), group.group.decode()
+        if not group.exists:
+            click.echo(
+                f"group {name} is gone from the stream {stream}; its next worker makes it again",
+                err=True,
+            )
+        say_paused(stream, name, group.pause)
+
+
 def _note(group: GroupSummary) -> str:
     if not group.exists:
-        return "gone from the stream"
+        return "gone"
     if group.paused:
         return "paused"
     waits = group.oldest_for_ms or 0

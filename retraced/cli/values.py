@@ -14,6 +14,7 @@ from retraced.errors import InvalidEntry
 from retraced.retention import Retention
 
 NOTHING = "none"
+_DIGITS_OF_A_TIME = 12  # fewer are no Unix ms of our days
 
 
 class Duration(click.ParamType[int]):
@@ -90,12 +91,15 @@ class Moment(click.ParamType[Point]):
     ) -> Point:
         if isinstance(value, Point):
             return value
+        text = str(value)
+        if text.isdigit() and len(text) < _DIGITS_OF_A_TIME:
+            self.fail(f"{text!r} has no unit; write {text}s for so long ago", param, ctx)
         try:
-            return Point(ago_ms=duration_ms(str(value), name=""))
+            return Point(ago_ms=duration_ms(text, name=""))
         except ValueError:
             pass
         try:
-            return Point(unix_ms=parse_time_ms(str(value), field=""))
+            return Point(unix_ms=parse_time_ms(text, field=""))
         except InvalidEntry as error:
             self.fail(f"{error.why}; or say how long ago, as 1h", param, ctx)
 

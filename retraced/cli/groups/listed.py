@@ -9,7 +9,7 @@ import click
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.lookup import found_stream
 from retraced.cli.session import Session
-from retraced.cli.summary import GROUP_COLUMNS, group_data, group_shown, say_paused
+from retraced.cli.summary import GROUP_COLUMNS, explain, group_data, group_shown
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
@@ -45,8 +45,7 @@ def list_(session: Session, stream: str | None) -> None:
     rows = [row(group) for group in groups]
     show(session, rows, COLUMNS, flexible="note", empty=_no_groups(stream or "STREAM"))
     if for_people(session):
-        for group in groups:
-            say_paused(group.stream.decode(), group.group.decode(), group.pause)
+        explain(groups)
 
 
 def row(group: GroupSummary) -> Row:

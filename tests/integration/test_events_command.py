@@ -1,0 +1,120 @@
+"""`retraced events`: the newest events of all groups, narrowed, and those that come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from retraced.store.connection import Connector
+from tests.commands import run
+from tests.driver import Driver
+from tests.stock import Stocked, fill
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def stocked(url: str, stream: str) -> Stocked:
+    return fill(url, stream, each=3)
+
+
+def test_the_newest_events_come_oldest_first(url: str, stocked: Stocked) -> None:
+    rows = run(url, "events", stocked.stream).rows
+    assert [row["at_ms"] for row in rows] == sorted(row["at_ms"] for row in rows)
+    assert {row["event"] for row in rows} >= {"completed", "failed", "dead", "cancelled"}
+    assert {row["stream"] for row in rows} == {stocked.stream}
+    fewer = run(url, "events", stocked.stream, "--limit", "4").rows
+    assert [row["id"] for row in fewer] == [row["id"] for row in rows[-4:]]
+
+
+def test_events_are_narrowed_by_name_job_and_worker(url: str, stocked: Stocked) -> None:
+    rows = run(url, "events", stocked.stream, "--event", "dead", "--event", "cancelled").rows
+    assert {row["event"] for row in rows} == {"dead", "cancelled"}
+    assert {row["id"] for row in rows} == {*stocked.dead, *stocked.cancelled}
+    job = stocked.cancelled[0]
+    rows = run(url, "events", stocked.stream, "--job", job).rows
+    assert {row["id"] for row in rows} == {job}
+    assert not run(url, "events", stocked.stream, "--worker", "worker-2").rows
+
+
+def test_older_ones_are_left_out(url: str, stocked: Stocked) -> None:
+    assert run(url, "events", stocked.stream, "--since", "1h").rows
+    assert not run(url, "events", stocked.stream, "--since", "2999-01-01T00:00:00Z").rows
+
+
+def test_the_groups_of_a_stream_are_told_together(url: str, stocked: Stocked) -> None:
+    fill(url, stocked.stream, "audit", each=1)
+    rows = run(url, "events", stocked.stream).rows
+    assert {row["group"] for row in rows} == {"mail", "audit"}
+    only = run(url, "events", stocked.stream, "--group", "audit").rows
+    assert {row["group"] for row in only} == {"audit"}
+
+
+def test_a_line_is_an_event_and_fits_the_terminal(url: str, stocked: Stocked) -> None:
+    lines = run(url, "events", stocked.stream, form="table").out.splitlines()
+    assert len(lines) == len(run(url, "events", stocked.stream).rows)
+    assert max(map(len, lines)) <= 80
+    assert any(" failed, attempt " in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--event", "fialed"), 2, "Did you mean failed?"),
+        (("--job", "x"), 2, "isn't a job id"),
+        (("--since", "yesterday"), 2, "as 1h"),
+        (("--since", "90"), 2, "90s"),
+        (("--group", "male"), 3, "Did you mean mail?"),
+    ],
+)
+def test_what_cant_be_asked_says_why(
+    url: str, stocked: Stocked, words: tuple[str, ...], code: int, said: str
+) -> None:
+    ran = run(url, "events", stocked.stream, *words)
+    assert ran.code == code
+    assert said in ran.err
+
+
+def test_nothing_says_what_to_do_next(url: str, stream: str) -> None:
+    run(url, "groups", "create", stream, "--group", "mail")
+    ran = run(url, "events", stream, "--event", "dead")
+    assert (ran.code, ran.out) == (0, "")
+    assert "--follow" in ran.err
+
+
+@pytest.fixture
+def following(url: str, stocked: Stocked) -> Iterator[subprocess.Popen[str]]:
+    words = ["--url", url, "events", stocked.stream, "--follow", "--limit", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "retraced", *words], stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_follow_tells_what_comes_until_ctrl_c(
+    url: str, stocked: Stocked, following: subprocess.Popen[str]
+) -> None:
+    assert following.stdout is not None
+    json.loads(following.stdout.readline())
+
+    async def another() -> str:
+        async with Connector(url).link() as link:
+            driver = Driver(link, stocked.stream)
+            job = await driver.add("a", "b")
+            for held in await driver.fetch():
+                await driver.fail(held)
+            return job
+
+    job = asyncio.run(another())
+    told = [json.loads(following.stdout.readline()) for _ in range(4)]
+    assert told[-1]["id"] == job
+    assert told[-1]["event"] == "failed"
+    following.send_signal(signal.SIGINT)
+    wait_until(lambda: following.poll() is not None, 10, "it ends")
