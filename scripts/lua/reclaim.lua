@@ -22,16 +22,30 @@ local function lost_reply(source, entry)
   return true
 end
 
+-- Where a pass through a source goes on ('-' at its start) and where it ends: at what was the last
+-- pending id at its start, or in a busy group it might never. Or nil and an error.
+local function bounds_of_pass(source, key)
+  local found = redis.call('HMGET', STATE, 'cursor:' .. source, 'end:' .. source)
+  if found[1] == AT_END then return AT_END, AT_END end
+  if found[1] and found[1] ~= '' then return '(' .. found[1], found[2] or '+' end
+  local summary = redis.pcall('XPENDING', key, GROUP)
+  if summary.err then return nil, summary end
+  local last = summary[3]
+  if not last then return AT_END, AT_END end
+  will('HSET', STATE, 'end:' .. source, last)
+  return '-', last
+end
+
 -- Walks one page of what is pending. Answers the next cursor, or nil and an error; and whether
 -- there is more for this caller. A source at its end waits there for the other one: if each began
 -- again by itself, there might always be more in one of them.
 local function will_walk(source, key, visibility, now)
-  local cursor = redis.call('HGET', STATE, 'cursor:' .. source)
-  if cursor == AT_END then return AT_END, false end
-  local start = cursor and cursor ~= '' and '(' .. cursor or '-'
-  local rows = redis.pcall('XPENDING', key, GROUP, start, '+', PAGE)
+  local start, finish = bounds_of_pass(source, key)
+  if not start then return nil, finish end
+  if start == AT_END then return AT_END, false end
+  local rows = redis.pcall('XPENDING', key, GROUP, start, finish, PAGE)
   if rows.err then return nil, rows end
-  local last, previous, full = cursor or '', nil, false
+  local last, previous, full = string.match(start, '^%((.*)') or '', nil, false
   for _, row in ipairs(rows) do
     local silent = row[3] >= visibility
     if silent and (row[2] ~= CONSUMER or lost_reply(source, row[1])) then
@@ -45,7 +59,7 @@ local function will_walk(source, key, visibility, now)
     end
     last = row[1]
   end
-  local more = full or #rows == PAGE
+  local more = full or (#rows == PAGE and last ~= finish)
   starved = starved or full
   return more and last or AT_END, more and (not full or slots.all > 0)
 end

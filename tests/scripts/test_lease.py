@@ -199,11 +199,35 @@ class TestReclaim:
         again = [board.held_again() for _ in range(2)]
         assert [reclaim(board, page=2).more for _ in range(2)] == [True, False]
         board.run(board.complete(*held[:2]))
-        assert [reclaim(board, page=1).more for _ in range(3)] == [True, True, False]
+        assert [reclaim(board, page=1).more for _ in range(2)] == [True, False]
         board.silence(held[2], *again)
-        pages = [reclaim(board, page=1) for _ in range(3)]
-        assert [len(page.entries) for page in pages] == [2, 1, 0]
-        assert [page.more for page in pages] == [True, True, False]
+        pages = [reclaim(board, page=1) for _ in range(2)]
+        assert [len(page.entries) for page in pages] == [2, 1]
+        assert [page.more for page in pages] == [True, False]
+
+    @pytest.mark.parametrize("source", Source)
+    def test_ends_although_more_becomes_pending_than_it_looks_at(
+        self, board: Board, source: Source
+    ) -> None:
+        def fill(count: int) -> None:
+            with board.raw.pipeline(transaction=False) as pipe:
+                for _ in range(count):
+                    fields = ("@job", "1-1") if source is Source.READY else ("a", "b")
+                    pipe.execute_command("XADD", board.key(source), "*", *fields)
+                pipe.execute()
+            board.fetch(source, count=count)
+
+        fill(250)
+        more = []
+        for _ in range(3):
+            board.ticking()
+            more.append(board.run(board.reclaim()).more)
+            fill(150)
+        assert more == [True, True, False]
+        for _ in range(7):
+            board.ticking()
+            more.append(board.run(board.reclaim()).more)
+        assert more[3:] == [True] * 6 + [False], "the next pass sees the others"
 
     def test_paces_sweeps_unless_there_are_more_pages(self, board: Board) -> None:
         other = board.other(b"w2")
