@@ -76,9 +76,10 @@ async def act_on(
                                pace=pace, progress=progress)  # fmt: skip
             if asked.limit is not None and outcome.jobs >= asked.limit:
                 break
-    except (asyncio.CancelledError, StoreError):
+    except (asyncio.CancelledError, StoreError) as error:
         progress.close()
-        click.echo(_stopped(outcome, asked=asked, verb=verb), err=True)
+        unsure = isinstance(error, StoreError)
+        click.echo(_stopped(outcome, asked=asked, verb=verb, unsure=unsure), err=True)
         raise
     progress.close()
     return outcome
@@ -114,10 +115,12 @@ async def _act_on_page(
     for start in range(0, min(len(page), left), size):
         piece = page[start : min(start + size, left)]
         await pace.turn(len(piece))
-        results = await act(piece)
+        results, cancelled = await _whole(act(piece))
         outcome.take(len(piece), results, keep=bool(asked.ids))
         stream(session, results, verb)
         progress.add(len(piece))
+        if cancelled:
+            raise asyncio.CancelledError
 
 
 class _Pace:
@@ -143,6 +146,15 @@ class _Pace:
         self._next_s = loop.time() + count / self._rate
 
 
+async def _whole(work: Awaitable[Sequence[Result]]) -> tuple[Sequence[Result], bool]:
+    """The results, and whether Ctrl-C came meanwhile: what was sent is waited for and counted."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task), False
+    except asyncio.CancelledError:
+        return await task, True
+
+
 async def _count(
     pages: AsyncIterator[Sequence[C]], *, asked: Asked, verb: Verb, total: int | None
 ) -> Outcome:
@@ -163,11 +175,9 @@ async def _count(
     return outcome
 
 
-def _stopped(outcome: Outcome, *, asked: Asked, verb: Verb) -> str:
-    return (
-        f"stopped: {summary(outcome, verb)}, and perhaps a few whose answer was lost. "
-        f"The rest: {asked.again}"
-    )
+def _stopped(outcome: Outcome, *, asked: Asked, verb: Verb, unsure: bool) -> str:
+    more = ", and perhaps a few whose answer was lost" if unsure else ""
+    return f"stopped: {summary(outcome, verb)}{more}. The rest: {asked.again}"
 
 
 def _limited(total: int | None, asked: Asked) -> int | None:
