@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retraced.errors import StoreError, Unavailable
+from retraced.errors import OutOfMemory, StoreError, Unavailable
 from retraced.log import Log
 from retraced.retention import Retention
 from retraced.store import joining
@@ -66,8 +66,13 @@ class Healer:
             await register(self._link, subscription.keys)
         except Unavailable:
             raise
+        except OutOfMemory as error:
+            what = "new jobs are refused until there is room; accepted ones are worked"
+            self._log.once("register", "redis_full", what=what, error=error)
         except StoreError as error:
-            self._log.once("register", "not_listed", stream=subscription.stream, error=error)
+            what = "it is worked, but commands that list streams don't show it; see retraced doctor"
+            names = {"stream": subscription.stream, "group": subscription.group}
+            self._log.once("register", "not_listed", **names, what=what, error=error)
 
     async def heal(self, subscription: Subscription) -> bool:
         """Joins again; a stream that can't be worked leaves the common read until it can."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from tests.accounts import Account
 from tests.integration.test_consume import add
@@ -310,3 +311,16 @@ def test_handlers_that_are_meant_for_other_streams_are_warned_of(
     assert worker.ends() == 0
     [line] = worker.said("no_handler_for_stream")
     assert (line["stream"], line["handlers"]) == (stream, "send (emails)")
+
+
+def test_a_worker_that_starts_while_redis_is_full_says_so_and_works_what_was_accepted(
+    private_server: Server, private_crew: Crew
+) -> None:
+    with redis.Redis.from_url(private_server.url) as client:
+        job = add(client, "full", type="note")
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", 1)
+        worker = private_crew.drain("full")
+        assert worker.ends() == 0
+        assert "new jobs are refused" in worker.said("redis_full")[0]["what"]
+        assert private_crew.ledger.jobs("done") == [job]
