@@ -53,7 +53,13 @@ class EventName(StrEnum):
 
 # After these a group has no more to do with a job, unless someone replays it.
 ENDINGS = frozenset(
-    {EventName.COMPLETED, EventName.CANCELLED, EventName.VANISHED, EventName.PURGED}
+    {
+        EventName.COMPLETED,
+        EventName.CANCELLED,
+        EventName.VANISHED,
+        EventName.PURGED,
+        EventName.CAPPED,
+    }
 )
 
 
@@ -133,7 +139,7 @@ _PHRASES: Mapping[str, str] = {
     EventName.REQUEUED: "put back in the queue",
     EventName.REPLAYED: "put in the queue again from the stream",
     EventName.CANCEL_REQUESTED: "cancel requested",
-    EventName.CAPPED: "dead letters removed by a cap",
+    EventName.CAPPED: "its dead letter removed by a cap",
     EventName.VANISHED: "removed by someone else while it was held",
     EventName.UNHANDLED: "no handler for its type",
     EventName.ABANDONED: "timed out, its thread still running",
@@ -148,8 +154,8 @@ def _headline(event: Event) -> str:
         return "delayed until its time"
     if event.name == EventName.PROMOTED and details.get("by"):
         return "back in the queue before its time"
-    if event.name == EventName.CAPPED and details.get("count"):
-        return f"{details['count']} dead letters removed by a cap"
+    if event.name == EventName.CAPPED and details.get("cap"):
+        return f"its dead letter removed by the cap {details['cap']}"
     return _PHRASES.get(event.name, event.name.replace("_", " "))
 
 

@@ -31,12 +31,12 @@ Examples:
   retraced -o json trace emails 1795501170340-0
 
 JSON, for each group: id (the job's), stream, group, state (queued, held, delayed, dead, done,
-cancelled, vanished, purged, unknown), where (in words), why_more_than_once, added_at, due_at,
+cancelled, vanished, purged, unknown), where, why_more_than_once, next (in words), added_at, due_at,
 attempts, deliveries, lost, crashes (null when no record tells), reason, error, held (worker, on,
-entry, idle_ms, delivery, state), cancel_requested, paused, remarks (what isn't known, and why),
-events (each: event, at, at_ms, worker, release, and details such as attempt, wait_ms, run_ms,
-error, traceback, due). With --follow then one line for each further event: id, stream, group and
-these.
+entry, idle_ms, delivery, state, type, ran_ms, ignoring), cancel_requested, paused, pause (by,
+since, why), remarks (what isn't known, and why), events (each: event, at, at_ms, worker, release,
+and details such as attempt, wait_ms, run_ms, error, traceback, due; docs/story.md lists all). With
+--follow then one line for each further event: id, stream, group and these.
 """
 
 

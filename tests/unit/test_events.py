@@ -145,7 +145,10 @@ def test_the_record_tells_the_story_in_order() -> None:
             Event("paused", 5, details={"by": "ada", "why": "deploy"}),
             "paused, asked for by ada: deploy",
         ),
-        (Event("capped", 5, details={"count": "3"}), "3 dead letters removed by a cap"),
+        (
+            Event("capped", 5, "1-0", details={"cap": "dlq_max"}),
+            "its dead letter removed by the cap dlq_max",
+        ),
         (
             Event("group_created", 5, details={"start": "0"}),
             "group created, beginning at the start of the stream",

@@ -54,6 +54,7 @@ _AFTER_EVENT = {
     EventName.CANCELLED: State.CANCELLED,
     EventName.VANISHED: State.VANISHED,
     EventName.PURGED: State.PURGED,
+    EventName.CAPPED: State.PURGED,
     EventName.DEAD: State.DEAD,
 }
 
