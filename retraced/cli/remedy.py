@@ -23,7 +23,7 @@ def next_step(story: Story) -> str:
         case State.DEAD:
             back = command("dlq", "requeue", story.stream, story.job, "--group", story.group)
             if story.reason == "invalid":  # the same entry would be buried again
-                return f"if its handler was mended: {back} --even-invalid"
+                return f"mend it and put it back: {back} --edit"
             return f"put it back: {back}"
         case State.QUEUED | State.DELAYED if not (story.workers or story.paused):
             return f"start a worker: {consume(story.stream, story.group)}"

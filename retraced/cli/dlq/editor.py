@@ -58,8 +58,8 @@ def as_text(letter: DeadLetter, fields: dict[bytes, bytes]) -> str:
     heading = [
         f"# Job {printable(letter.job)}, buried as {printable(letter.reason)}:",
         f"# {printable(first_line(letter.error))}",
-        "# Change the fields, save, and leave the editor: it is put back. Leave without saving,",
-        "# and nothing happens. All values but the payload's are texts.",
+        "# Change the fields, save and leave the editor, and it is put back; leave it",
+        "# without saving, and nothing happens. All values but the payload's are texts.",
     ]
     text = json.dumps(shown, ensure_ascii=False, indent=2)
     return "\n".join([*heading, _ESCAPED.sub(_escape, text), ""])

@@ -42,7 +42,7 @@ def flaw(
     try:
         decode(job, flat, stream=stream, type_field=type_field, max_payload=limit)
     except InvalidEntry as error:
-        return f"{error}. Nothing was written; mend that field too, with --set, --unset or --edit"
+        return f"{error}; so it would be buried as invalid, and nothing was written"
     return ""
 
 

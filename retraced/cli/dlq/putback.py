@@ -64,23 +64,29 @@ class PutBack:
         )
 
     def check(self, letter: DeadLetter, fields: Fields, change: Change) -> None:
-        """Raises CantChange, with the field and the remedy, for what would be buried again."""
+        """Raises CantChange, naming the field, for what would be buried again as invalid."""
         strict = letter.reason == "invalid" and not self._how.even_invalid
         if strict and (why := mended.unmended(letter.error, fields, change)):
-            raise CantChange(f"{why}. {_REMEDY}")
+            raise CantChange(why)
         if change and (why := self._flaw(letter, fields, change)):
-            raise CantChange(f"it would be buried as invalid: {why}")
+            raise CantChange(why)
 
     async def _change(self, letter: DeadLetter | None) -> Change:
         if letter is None:
             return {}
         if not self._how.steps:
-            self.check(letter, (), {})
+            self._check_with_remedy(letter, (), {})
             return {}
         fields = await fields_of(self._place.link, self._place.keys, letter)
         change = self._how.steps.changes(fields, own_fields(self._place.type_field))
-        self.check(letter, fields, change)
+        self._check_with_remedy(letter, fields, change)
         return change
+
+    def _check_with_remedy(self, letter: DeadLetter, fields: Fields, change: Change) -> None:
+        try:
+            self.check(letter, fields, change)
+        except CantChange as error:
+            raise CantChange(f"{error}. {_REMEDY}") from None
 
     def _flaw(self, letter: DeadLetter, fields: Fields, change: Change) -> str:
         return mended.flaw(

@@ -123,6 +123,7 @@ def _edited(session: Session, stream: str, group: str, *, how: How, asked: Asked
     from retraced.cli.dlq.selection import Place
     from retraced.cli.outcome import Outcome, Result
     from retraced.cli.outcome import stream as stream_out
+    from retraced.cli.remedy import command
     from retraced.store.reads.dead import DeadLetter, dead_letter, fields_of
 
     job = asked.ids[0]
@@ -131,7 +132,10 @@ def _edited(session: Session, stream: str, group: str, *, how: How, asked: Asked
         place = await Place.found(link, stream, group)
         letter = await dead_letter(link, place.keys, job)
         if letter is None:
-            raise NotFound(f"job {job.decode()} is no dead letter {place.name}")
+            where = command("trace", stream, job.decode())
+            raise NotFound(
+                f"job {job.decode()} is no dead letter {place.name}; `{where}` tells where it is"
+            )
         return place, letter, await fields_of(link, place.keys, letter)
 
     place, letter, fields = session.run(look)
