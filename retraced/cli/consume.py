@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import click
 
 from retraced import supervisor
+from retraced.cli.executing import executor_of
 from retraced.cli.session import Session
 from retraced.cli.values import BackoffSpec, Duration, Size
 from retraced.durations import parse_time_ms
 from retraced.errors import ConfigError, InvalidEntry
-from retraced.handlers.importing import import_registry
-from retraced.handlers.process import ProcessRunner
-from retraced.handlers.suspect import SuspectRunner
-from retraced.job import Job
 from retraced.keys import Keys
 from retraced.log import Level, Log
-from retraced.registry import Registry
 from retraced.retention import Retention
 from retraced.store.writes import LEAST_VISIBILITY_MS
 from retraced.worker.brake import Brake, FailureLimit
-from retraced.worker.executors import CommandExecutor, Executor, PythonExecutor
 from retraced.worker.loop import Worker
 from retraced.worker.options import WorkerOptions
 from retraced.worker.subscription import Policy, Subscription
 
 MOST_PREFETCH = 100
-KILL_AFTER_S = 5.0  # from SIGTERM to SIGKILL of a command that was ended from outside
 
 EXAMPLES = """\b
 Examples:
   retraced consume emails --group mail --exec ./send.sh
   retraced consume emails invoices --group work --app shop.jobs:app --concurrency 50
   retraced consume emails --group mail --exec ./send.sh --drain
+  retraced consume orders --group audit --app shop.audit:app --retain 7d
+  retraced consume orders --group work --app shop.jobs:app --pause-on-failure 90%/100
+
+\b
+Exit codes: 0 ended in order; 1 a drain met a paused group; 2 a flag can't be
+used; 4 Redis refuses it; 5 drained, but jobs died or wait for a handler;
+6 the stream isn't ours alone (--delete-settled or --retain).
 """
 
 
@@ -46,20 +46,38 @@ Examples:
 @click.option("--group", required=True, metavar="G", help="The consumer group to work for.")
 @click.option("--app", metavar="MODULE:ATTR", help="Python handlers: where the App is.")
 @click.option("--exec", "command", metavar="COMMAND", help="A command to run for each job.")
-@click.option("--concurrency", default=100, show_default=True, type=click.IntRange(1, 10_000))
+@click.option(
+    "--concurrency",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Jobs at a time, for each process.",
+)
 @click.option(
     "--prefetch",
     type=click.IntRange(0, 10_000),
     help="How many jobs to hold beyond the free slots. Default: by how long jobs take.",
 )
-@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256))
+@click.option(
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Worker processes; one that dies is started again.",
+)
 @click.option(
     "--visibility-timeout",
     type=Duration(),
     help="How long a silent delivery stays its worker's; the group's first worker sets it. "
     "Default 30s, at least 3s.",
 )
-@click.option("--max-crashes", default=3, show_default=True, type=click.IntRange(1, 100))
+@click.option(
+    "--max-crashes",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="Bury a job that has killed its own process so often.",
+)
 @click.option(
     "--suspects",
     default=4,
@@ -67,10 +85,24 @@ Examples:
     type=click.IntRange(1, 100),
     help="Child processes for jobs that may kill their process.",
 )
-@click.option("--max-attempts", type=click.IntRange(1, 1000), help="Default 5.")
-@click.option("--backoff", type=BackoffSpec(), help="Default exponential:1s..5m.")
+@click.option(
+    "--max-attempts",
+    type=click.IntRange(1, 1000),
+    help="Bury a job that failed so often, unless it or its handler says. Default 5.",
+)
+@click.option(
+    "--backoff",
+    type=BackoffSpec(),
+    help="How long a failed job waits, unless it says. Default exponential:1s..5m.",
+)
 @click.option("--timeout", type=Duration(), help="For one attempt. Default none.")
-@click.option("--max-payload", default="1MiB", show_default=True, type=Size())
+@click.option(
+    "--max-payload",
+    default="1MiB",
+    show_default=True,
+    type=Size(),
+    help="Bury a job with a larger one as invalid.",
+)
 @click.option(
     "--unhandled-after",
     default="1h",
@@ -113,8 +145,16 @@ Examples:
 @click.option("--drain", is_flag=True, help="Stop when nothing is left to do.")
 @click.option("--drain-until", type=Duration(), help="Drain, leaving what is due later than this.")
 @click.option("--max-jobs", type=click.IntRange(1), help="Stop after so many jobs.")
-@click.option("--grace", default="30s", show_default=True, type=Duration())
-@click.option("--consumer", metavar="PREFIX", help="Default: the host's name.")
+@click.option(
+    "--grace",
+    default="30s",
+    show_default=True,
+    type=Duration(),
+    help="How long running jobs may go on after a signal; then they are given back.",
+)
+@click.option(
+    "--consumer", metavar="PREFIX", help="What the worker's name begins with. Default: the host."
+)
 @click.option(
     "--log-format", default="text", show_default=True, type=click.Choice(["text", "json"])
 )
@@ -158,7 +198,7 @@ async def _supervise(url: str, processes: int, log: Log) -> int:
 async def _work(session: Session, flags: dict[str, Any], log: Log) -> int:
     worker = Worker(
         _subscriptions(flags),
-        _executor(flags, log),
+        executor_of(flags, log),
         session.connector(),
         _options(flags),
         log=log,
@@ -255,51 +295,3 @@ def start_id(text: str) -> bytes:
         raise ConfigError(
             f"--from {text!r}: start, now, an entry's ID or a time: {error.why}"
         ) from error
-
-
-def _executor(flags: dict[str, Any], log: Log) -> Executor:
-    if flags["command"]:
-        runner = ProcessRunner(flags["command"], on_line=_output(log), grace_s=KILL_AFTER_S)
-        runner.check()
-        return CommandExecutor(runner, types=flags["types"])
-    registry = load_registry(flags["app"])
-    _warn_of_uncovered(registry, flags, log)
-    return PythonExecutor(
-        registry,
-        suspects=SuspectRunner(flags["app"]),
-        max_threads=flags["concurrency"],
-        types=flags["types"],
-    )
-
-
-def _warn_of_uncovered(registry: Registry, flags: dict[str, Any], log: Log) -> None:
-    """Says which streams no handler is meant for, before their jobs wait as unhandled."""
-    for stream in flags["streams"]:
-        by_name = flags["type_field"] == "none"
-        if not registry.covers(stream, types=flags["types"], only_by_name=by_name):
-            log.warning(
-                "no_handler_for_stream",
-                stream=stream,
-                handlers=", ".join(registry.described()),
-                what="none is meant for it; what it can't take waits as unhandled",
-            )
-
-
-def load_registry(target: str) -> Registry:
-    """The handlers of the app at MODULE:ATTR, found from the current directory too."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    registry = import_registry(target)
-    if not registry.types:
-        raise ConfigError(f"--app {target!r} has no handlers; register some with @app.handler()")
-    return registry
-
-
-def _output(log: Log) -> Callable[[Job, str], None]:
-    """What a command prints on stdout, as lines of the log."""
-
-    def line(job: Job, text: str) -> None:
-        log.info("output", job=job.id, stream=job.stream, line=text)
-
-    return line
