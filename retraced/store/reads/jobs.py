@@ -19,7 +19,16 @@ from retraced.store.reads.places import Bounds, Places
 from retraced.store.reads.replies import if_group, number, redis_now, settled
 from retraced.store.reads.rows import SHOWN, STATES_AT, Fetch, JobRow, Needs, Place
 
-__all__ = ["Cursor", "JobRow", "Listing", "Place", "count_places", "list_jobs", "matching"]
+__all__ = [
+    "Cursor",
+    "JobRow",
+    "Listing",
+    "Place",
+    "count_places",
+    "list_jobs",
+    "matching",
+    "with_bodies",
+]
 
 PAGE = 100
 # By flow: what moves on while it is being looked for is met again further down.
@@ -109,6 +118,17 @@ async def matching(
                 yield fresh
 
 
+async def with_bodies(
+    link: Link, keys: Keys, *, wanted: Filter
+) -> AsyncGenerator[list[JobRow], None]:
+    """As `matching`, each with all of its fields; one whose fields are gone meanwhile is left out."""
+    fetch = Fetch(link, keys, await type_field_of(link, keys))
+    async with aclosing(matching(link, keys, wanted=wanted)) as pages:
+        async for page in pages:
+            await fetch.bodies(page)
+            yield [row for row in page if row.fields]
+
+
 async def count_places(link: Link, keys: Keys) -> dict[Place, int | None]:
     """How many jobs are in each place; None where only counting them would tell."""
     first, later, ready, delayed, dead, ended = await link.calls(
@@ -147,8 +167,9 @@ class _Scan:
     async def begin(
         cls, link: Link, keys: Keys, wanted: Filter, states: Sequence[str] = ()
     ) -> _Scan:
-        fetch = Fetch(link, keys, await type_field_of(link, keys))
-        places = Places(link, keys, await Bounds.of(link, keys), fetch)
+        bounds = await Bounds.of(link, keys)
+        fetch = Fetch(link, keys, await type_field_of(link, keys), bounds.oldest)
+        places = Places(link, keys, bounds, fetch)
         return cls(places, fetch, wanted, states, await redis_now(link))
 
     async def pages(

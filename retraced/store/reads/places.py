@@ -29,8 +29,12 @@ Rows = AsyncGenerator[list[JobRow], None]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far the group had read both streams, and the newest entries, when the scan began."""
+    """How far the group had read both streams, and their newest entries, when the scan began.
 
+    `oldest`: the first entry that the stream still has; None: it is empty.
+    """
+
+    oldest: bytes | None
     read: bytes
     newest: bytes
     ready_read: bytes
@@ -47,7 +51,8 @@ class Bounds:
             }
             newest = pairs(if_stream(about, [])).get(b"last-generated-id", SMALLEST)
             found += (positions.get(keys.group, newest), newest)
-        return cls(*found)
+        first = settled(await link.call("XRANGE", keys.stream, "-", "+", "COUNT", 1))
+        return cls(first[0][0] if first else None, *found)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from retraced.events import parse_record
 from retraced.filter import Filter, JobFacts
 from retraced.keys import Keys
 from retraced.store.connection import Link
-from retraced.store.reads.replies import number, pairs, settled, text
+from retraced.store.reads.replies import id_parts, number, pairs, settled, text
 from retraced.store.reads.workers import states
 
 _BODIES = 20  # entries asked for in one pipeline
@@ -124,11 +124,15 @@ SHOWN = Needs(record=True, body=True)
 
 @dataclass(slots=True)
 class Fetch:
-    """Fetches for rows of one group what they don't have yet; `type_field` names the type."""
+    """Fetches for rows of one group what they don't have yet; `type_field` names the type.
+
+    `oldest`: the first entry that the stream still has; None: it is empty.
+    """
 
     link: Link
     keys: Keys
     type_field: str | None
+    oldest: bytes | None
 
     async def complete(self, rows: Sequence[JobRow], needs: Needs) -> None:
         """Fills the rows in, those that have been filled in already no second time."""
@@ -136,10 +140,15 @@ class Fetch:
             await self._records([row for row in rows if _has_record(row, needs)])
         if needs.body:
             await self._recorded_bodies([row for row in rows if _lies_in_record(row)], needs)
-            await self._bodies([row for row in rows if _lies_in_stream(row)])
+            await self._bodies([row for row in rows if self._lies_in_stream(row)])
         if needs.event:
             await self._holders([row for row in rows if row.state == "held"])
             await self._events([row for row in rows if row.state != "held" and row.events])
+
+    async def bodies(self, rows: Sequence[JobRow]) -> None:
+        """All of the producer's fields of each, whatever has been fetched of them."""
+        await self._bare([row for row in rows if row.in_record or row.place is Place.DELAYED])
+        await self._bodies([row for row in rows if _lies_in_stream(row)])
 
     def take_body(self, row: JobRow, fields: Mapping[bytes, bytes]) -> None:
         """The producer's fields, and the type that they name."""
@@ -178,6 +187,13 @@ class Fetch:
             for row, reply in zip(page, await self.link.calls(asked), strict=True):
                 for _, flat in settled(reply):
                     self.take_body(row, pairs(flat))
+
+    def _lies_in_stream(self, row: JobRow) -> bool:
+        """Whether it may: entries stay until every group is done with them, or are retained."""
+        if row.fields is not None or self.oldest is None:
+            return False
+        gone = id_parts(row.job) < id_parts(self.oldest)
+        return row.place is Place.HELD or (row.place is Place.ENDED and not gone)
 
     async def _holders(self, rows: Sequence[JobRow]) -> None:
         owners = sorted({row.worker.encode() for row in rows})
@@ -218,11 +234,6 @@ def _has_record(row: JobRow, needs: Needs) -> bool:
 
 def _lies_in_record(row: JobRow) -> bool:
     return row.fields is None and (row.in_record or row.place is Place.DELAYED)
-
-
-def _lies_in_stream(row: JobRow) -> bool:
-    """What has ended is still in a stream that retains entries."""
-    return row.fields is None and row.place in (Place.HELD, Place.ENDED)
 
 
 def _pages(rows: Sequence[JobRow], size: int) -> list[Sequence[JobRow]]:
