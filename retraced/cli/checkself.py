@@ -32,7 +32,8 @@ Examples:
 In a container's image:
 
 \b
-  HEALTHCHECK --interval=30s --start-period=20s CMD ["retraced", "workers", "check", "--self"]
+  HEALTHCHECK --interval=30s --start-period=20s \\
+    CMD ["retraced", "workers", "check", "--self"]
 
 A probe that restarts what fails should let exit code 4 pass: it says that Redis can't be reached,
 which no restart of a worker cures (workers wait, and go on by themselves).

@@ -8,7 +8,14 @@ import sys
 from pathlib import Path
 
 import click
-from click.shell_completion import BashComplete, add_completion_class, get_completion_class
+from click.shell_completion import (
+    BashComplete,
+    FishComplete,
+    ZshComplete,
+    add_completion_class,
+    get_completion_class,
+    split_arg_string,
+)
 
 from retraced.errors import UsageError
 
@@ -63,15 +70,35 @@ class RetracedBash(BashComplete):
 
     def get_completion_args(self) -> tuple[list[str], str]:
         line = os.environ["COMP_WORDS"]
-        words = click.shell_completion.split_arg_string(line)[1:]
+        words = split_arg_string(line)[1:]
         if not words or line[-1:].isspace():
             return words, ""
         return words[:-1], words[-1]
 
 
+class RetracedZsh(ZshComplete):
+    """Completion for zsh; what a value is still to follow gets no blank."""
+
+    source_template = ZshComplete.source_template.replace(
+        "        compadd -U -V unsorted -a completions\n",
+        "        local -a open=(${(M)completions:#*[=.]}) closed=(${completions:#*[=.]})\n"
+        "        (( $#open )) && compadd -U -S '' -V unsorted -a open\n"
+        "        (( $#closed )) && compadd -U -V unsorted -a closed\n",
+    )
+
+
+class RetracedFish(FishComplete):
+    """Completion for fish; descriptions may have commas."""
+
+    source_template = FishComplete.source_template.replace(
+        'string split ","', 'string split -m 1 ","'
+    )
+
+
 def register() -> None:
-    """Makes ours the completion of bash."""
-    add_completion_class(RetracedBash, "bash")
+    """Makes ours the completion of each shell."""
+    for kind in (RetracedBash, RetracedZsh, RetracedFish):
+        add_completion_class(kind)
 
 
 def be_silent() -> None:

@@ -37,7 +37,7 @@ Next, a job of your own, added by any program that can say XADD:
 PORT and ID are those that you were just told. The README goes on with Python."""
 
 
-@click.command()
+@click.command(epilog="Example: retraced demo")
 def demo() -> None:
     """Show all of it in some 15 seconds: jobs that succeed, fail, wait, die and come back.
 

@@ -109,9 +109,9 @@ def _running(directory: Any) -> str | None:
 
 def _streams_named(ctx: click.Context) -> set[str]:
     """The streams that the command line names already; of `consume` without their weights."""
-    single = ctx.params.get("stream")
-    several = ctx.params.get("streams") or ()
-    given = {single} if single else set(several)
+    single, several = ctx.params.get("stream"), ctx.params.get("streams")
+    # Behind an option that still wants its value, click leaves words where they are: in `args`.
+    given = [single] if single else [*(several or ()), *ctx.args]
     return {name for each in given for name in (each, each.rpartition("=")[0]) if name}
 
 

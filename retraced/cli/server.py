@@ -17,12 +17,32 @@ from retraced.errors import NotFound, Refused
 _COLUMNS = ("state", "url", "directory", "pid", "kept", "in_use")
 
 
-@click.group()
+_JSON = """
+JSON: state, url, directory, pid, kept (runs until `server stop`), in_use (by other processes).
+"""
+
+
+@click.group(
+    epilog="""
+\b
+Examples:
+  retraced server start
+  retraced server status
+  retraced --url embedded:///var/lib/jobs server start --port 7000
+"""
+)
 def server() -> None:
     """The embedded server, with its data in ./.retraced (or DIR of --url embedded://DIR)."""
 
 
-@server.command()
+@server.command(
+    epilog=f"""
+\b
+Examples:
+  retraced server start
+  retraced server start --port 7000
+{_JSON}"""
+)
 @click.option("--port", type=click.IntRange(1, 65535), help="Default: 6379 if free, else any.")
 @click.pass_obj
 def start(session: Session, port: int | None) -> None:
@@ -33,7 +53,14 @@ def start(session: Session, port: int | None) -> None:
     _show(session, running, in_use=not started and embedded.status(running.directory)[1])
 
 
-@server.command()
+@server.command(
+    epilog="""
+\b
+Examples:
+  retraced server stop
+  retraced server stop --yes
+"""
+)
 @click.option("--yes", is_flag=True, help="Even while other processes use it.")
 @click.pass_obj
 def stop(session: Session, yes: bool) -> None:
@@ -52,7 +79,7 @@ def stop(session: Session, yes: bool) -> None:
     click.echo(f"stopped; its data stay in {running.directory}", err=True)
 
 
-@server.command()
+@server.command(epilog=f"\b\nExample:\n  retraced server status\n{_JSON}")
 @click.pass_obj
 def status(session: Session) -> None:
     """Show whether it runs, and where. Exit code 3 if it doesn't."""
@@ -62,7 +89,14 @@ def status(session: Session) -> None:
     _show(session, running, in_use=in_use)
 
 
-@server.command()
+@server.command(
+    epilog="""
+\b
+Examples:
+  retraced server url
+  export RETRACED_URL="$(retraced server url)"
+"""
+)
 @click.pass_obj
 def url(session: Session) -> None:
     """Print its URL, for RETRACED_URL or redis-cli -u. Exit code 3 if it doesn't run."""
