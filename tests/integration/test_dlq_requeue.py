@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from retraced.keys import Keys
 from tests.commands import run
 from tests.driver import stored
 from tests.integration.dead import PAYLOAD, Death, bury_all
+from tests.waiting import wait_until
 from tests.workers import Crew
 
 INVALID = Death('payload.user: expected int, found "x" (str)', "invalid",
@@ -190,19 +193,27 @@ class Editor:
         self.seen = path / "seen"
         self._program = path / "edit"
         self._steps = path / "steps"
+        self._meanwhile = path / "meanwhile"
         self._program.write_text(
             "#!/usr/bin/env python3\n"
-            "import json, pathlib, sys, os\n"
+            "import json, os, pathlib, subprocess, sys\n"
             f"seen, steps = pathlib.Path({str(self.seen)!r}), pathlib.Path({str(self._steps)!r})\n"
             "file = pathlib.Path(sys.argv[1]); text = file.read_text()\n"
             "seen.write_text((seen.read_text() if seen.exists() else '') + text)\n"
             "first, *rest = json.loads(steps.read_text())\n"
             "steps.write_text(json.dumps(rest))\n"
             "file.write_text(text.replace(*first))\n"
+            f"meanwhile = pathlib.Path({str(self._meanwhile)!r})\n"
+            "if meanwhile.exists():\n"
+            "    subprocess.run(json.loads(meanwhile.read_text()), check=True)\n"
             "os.utime(file, (1, file.stat().st_mtime + 5))\n"
         )
         self._program.chmod(self._program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("VISUAL", str(self._program))
+
+    def meanwhile(self, *command: str) -> None:
+        """What somebody else does while it is open."""
+        self._meanwhile.write_text(json.dumps(command))
 
     def will(self, *steps: tuple[str, str]) -> None:
         self._steps.write_text(json.dumps(steps))
@@ -238,6 +249,48 @@ def test_a_wrong_edit_is_asked_again_and_given_up_without_a_trace(
     editor.will(('"type"', '"timeout"'), ('"timeout"', '"type"'))
     assert run(url, *words, stdin="y\n").code == 0
     assert requeued(raw, stream) == [{b"type": b"send", b"payload": PAYLOAD.encode()}]
+
+
+def test_a_job_that_is_put_back_while_it_is_edited_isnt_put_back_twice(
+    url: str, stream: str, raw: redis.Redis, editor: Editor
+) -> None:
+    [job] = bury_all(url, stream, [Death()])
+    words = ("dlq", "requeue", stream, job, "--group", "mail")
+    editor.will(("42", "43"))
+    editor.meanwhile(sys.executable, "-m", "retraced", "--url", url, *words)
+    ran = run(url, *words, "--edit")
+    assert ran.code == 6
+    assert "queued" in ran.err
+    assert [fields[b"payload"] for fields in requeued(raw, stream)] == [PAYLOAD.encode()]
+
+
+def test_two_who_put_all_back_at_once_double_nothing(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    jobs = bury_all(url, stream, [Death()] * 300)
+    words = ("dlq", "requeue", stream, "--group", "mail", "--all", "--yes")
+    command = [sys.executable, "-m", "retraced", "--url", url, *words]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    for each in both:
+        each.wait(30)
+    ready = stored(raw, Keys.of(stream, "mail").ready)
+    assert sorted(fields[b"@job"].decode() for _, fields in ready) == sorted(jobs)
+    assert left(raw, stream) == 0
+
+
+def test_what_dies_after_the_start_is_left_alone(url: str, stream: str, raw: redis.Redis) -> None:
+    jobs = bury_all(url, stream, [Death()] * 40)
+    words = ("dlq", "requeue", stream, "--group", "mail", "--all", "--yes", "--rate", "25/s")
+    command = [sys.executable, "-m", "retraced", "--url", url, *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
+        wait_until(lambda: left(raw, stream) < 40, 10, "the first is put back")
+        late = bury_all(url, stream, [Death()] * 3)
+        assert running.wait(30) == 0
+    ready = stored(raw, Keys.of(stream, "mail").ready)
+    assert sorted(fields[b"@job"].decode() for _, fields in ready) == sorted(jobs)
+    assert [row["id"] for row in run(url, "dlq", "list", stream, "--group", "mail").rows] == late[
+        ::-1
+    ]
 
 
 def test_edit_is_for_one_job(url: str, stream: str) -> None:
