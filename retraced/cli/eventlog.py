@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,7 +99,8 @@ def events(
             await asyncio.sleep(_POLL_S)
             await _coming(session, link, groups, places, wanted)
 
-    session.run(work)
+    with suppress(KeyboardInterrupt) if follow else nullcontext():
+        session.run(work)
 
 
 def _known(names: Sequence[str]) -> frozenset[str]:
@@ -186,7 +189,9 @@ def _print(session: Session, found: Sequence[tuple[Keys, Event]], *, several: bo
 
 def _line(label: str, event: Event) -> str:
     at = moment(event.at_ms)
-    text = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}  {label}{event.job or '(group)'}  "
+    day = "" if at.date() == datetime.now(UTC).date() else f"{at:%m-%d} "
+    time = f"{day}{at:%H:%M:%S}.{at.microsecond // 1000:03}"
+    text = f"{time}  {label}{event.job or '(group)'}  "
     return shortened(text + printable(describe(event)), terminal_width())
 
 

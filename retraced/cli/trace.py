@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,7 +65,10 @@ def trace(
             await _follow(session, link, keys, wanted, stories, verbose=verbose)
         return any(_known(story) for story in stories)
 
-    if not session.run(work):
+    known = True  # Ctrl-C ends only the following
+    with suppress(KeyboardInterrupt) if follow else nullcontext():
+        known = session.run(work)
+    if not known:
         raise NotFound(
             f"no event of job {job} of {stream!r} is kept, and no group has it now; what that "
             "means is said above"

@@ -78,7 +78,7 @@ def list_(session: Session, stream: str | None, group: str | None) -> None:
 
     rows = session.run(work)
     columns = _COLUMNS if any(row.shown["note"] for row in rows) else _COLUMNS[:-1]
-    show(session, rows, columns, flexible="worker", empty=_nobody(stream, group))
+    show(session, rows, columns, flexible="worker", spare="pid", empty=_nobody(stream, group))
 
 
 def _row(keys: Keys, state: WorkerState, now_ms: int, visibility_ms: int) -> Row:
@@ -114,7 +114,7 @@ def _row(keys: Keys, state: WorkerState, now_ms: int, visibility_ms: int) -> Row
 
 
 def _note(*, stalled_ms: int | None, deaf: int) -> str:
-    notes = [] if stalled_ms is None else [f"stalled for {format_ms(stalled_ms)}"]
+    notes = [] if stalled_ms is None else [f"stalled {format_ms(stalled_ms)}"]
     if deaf:
         notes.append(f"{deaf} told to end, {'runs' if deaf == 1 else 'run'} on")
     return "; ".join(notes)

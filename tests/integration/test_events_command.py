@@ -118,3 +118,4 @@ def test_follow_tells_what_comes_until_ctrl_c(
     assert told[-1]["event"] == "failed"
     following.send_signal(signal.SIGINT)
     wait_until(lambda: following.poll() is not None, 10, "it ends")
+    assert following.returncode == 0

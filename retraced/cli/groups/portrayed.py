@@ -120,7 +120,7 @@ def _rates(found: Portrait) -> Iterator[str]:
     )
     known = [(label, rate) for label, rate in windows if rate is not None]
     if not known:
-        yield _line("a minute", "no worker has counted anything yet")
+        yield _line("rates", "no worker has counted anything yet")
         return
     yield _line("a minute", "".join(f"{name:>11}" for name in _COUNTED))
     for label, rate in known:
@@ -144,15 +144,20 @@ def _times(found: Portrait) -> Iterator[str]:
 
 
 def _settings(found: Portrait) -> Iterator[str]:
+    """What is set; what isn't goes by its default."""
     state = found.group.state
     for name, fact in FACTS.items():
-        yield f"  {fact.label:24}{printable(fact.spelled(state.get(name)))}"
-    retained = found.settings.get("retain")
-    yield f"  {'the stream retains':24}{printable(retained) if retained else 'nothing settled'}"
+        if name in state:
+            yield f"  {fact.label:24}{printable(fact.spelled(state[name]))}"
+    if retained := found.settings.get("retain"):
+        yield f"  {'the stream retains':24}{printable(retained)}"
+    unset = sum(name not in state for name in FACTS)
+    if unset:
+        yield f"  {unset} more facts have their defaults: {command('groups', 'set', '--help')}"
     created = _integer(state.get("created_at"))
     if created:
         past = ago(found.group.now_ms - created)
-        yield f"  {'made':24}{when(created)} UTC ({past}), protocol {state.get('protocol')}"
+        yield f"  made {when(created)} UTC ({past}), protocol {state.get('protocol')}"
 
 
 def _all_times(found: Portrait) -> list[tuple[str | None, Times]]:
