@@ -1,6 +1,6 @@
-"""A dead letter as one line of JSON, with every byte of it, and such a line as an entry again.
+"""A job as one line of JSON, with every byte of it, and such a line as an entry again.
 
-`dlq export` writes them, `add --ndjson` reads them. Pure.
+`dlq export` and `jobs export` write them, `add --ndjson` reads them. Pure.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from retraced.entry import SCHEDULE_FIELDS, decode
 from retraced.errors import InvalidEntry, UsageError, quoted
 
 MARK = "retraced"
-KIND = "dead letter"
+LETTER, JOB = "dead letter", "job"
 
 
 def is_letter(said: Mapping[str, object]) -> bool:
-    """Whether an object is a line of `dlq export`."""
-    return said.get(MARK) == KIND and isinstance(said.get("fields"), list)
+    """Whether an object is a line of an export."""
+    return said.get(MARK) in (LETTER, JOB) and isinstance(said.get("fields"), list)
 
 
-def heading(stream: str, group: str, type_field: str | None) -> dict[str, Any]:
+def heading(
+    stream: str, group: str, type_field: str | None, *, kind: str = LETTER
+) -> dict[str, Any]:
     """How each line begins."""
-    return {MARK: KIND, "stream": stream, "group": group, "type_field": type_field}
+    return {MARK: kind, "stream": stream, "group": group, "type_field": type_field}
 
 
 def exact(pairs: Iterable[tuple[bytes, bytes]]) -> list[list[object]]:
@@ -34,21 +36,22 @@ def exact(pairs: Iterable[tuple[bytes, bytes]]) -> list[list[object]]:
 
 
 def entry_of(said: Mapping[str, Any]) -> list[bytes]:
-    """The flat entry of a line: the job as it was added, without delay, run_at and expires.
+    """The flat entry of a line: the job as it was added; a dead one without delay, run_at, expires.
 
     Raises UsageError for a line that was changed into something else, and for one that would be
     buried as invalid.
     """
     type_field = said.get("type_field", "type")
+    scheduled = said[MARK] == JOB or type_field != "type"
     flat: list[bytes] = []
     for pair in said["fields"]:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise UsageError("fields of a dead letter are pairs of name and value")
+            raise UsageError("fields of an exported job are pairs of name and value")
         name, value = map(_raw, pair)
-        if type_field != "type" or name not in SCHEDULE_FIELDS:
+        if scheduled or name not in SCHEDULE_FIELDS:
             flat += name, value
     if not flat:
-        raise UsageError("this dead letter has no fields that could be added")
+        raise UsageError("this job has no fields that could be added")
     try:
         decode(b"0-0", flat, stream="-", type_field=type_field, max_payload=sys.maxsize)
     except InvalidEntry as error:

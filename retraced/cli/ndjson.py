@@ -125,7 +125,7 @@ def entry_of_line(line: bytes) -> list[bytes]:
     """The flat entry of one line. Raises UsageError, or TypeError for a duration without a unit.
 
     With `payload`, or with nothing but options, the object says all about a job; else its members
-    that aren't options are the payload. A line of `dlq export` is the job that died.
+    that aren't options are the payload. A line of `dlq export` or `jobs export` is that job.
     """
     try:
         said = orjson.loads(line)

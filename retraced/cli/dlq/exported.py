@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from retraced.cli.newfile import new_file
 from retraced.cli.session import Session
-from retraced.errors import Refused, StoreError, UsageError
+from retraced.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from retraced.cli.dlq.selection import Place
@@ -31,16 +28,19 @@ Examples:
   retraced dlq export emails - --group mail error:refused 'age>1h' | gzip > dead.jsonl.gz
 
 \b
-JSON, one line for each dead letter, the oldest first: all keys of `dlq list`, and
+JSON, one line for each dead letter, the oldest first: all keys of
+`dlq list`, and
   retraced    "dead letter"
   stream, group, type_field
-  fields      [[name, value], ...] as they were added, in their order; what isn't UTF-8 stands as
-              {"base64": "..."}
+  fields      [[name, value], ...] as they were added, in their order; what isn't
+              UTF-8 stands as {"base64": "..."}
   facts       what ReTraced noted, by name: @reason, @error, @attempts ...
-  events      the story, as in `trace`; events_total says how many there were if some weren't kept
+  events      the story, as in `trace`; events_total says how many there
+              were if some weren't kept
 
 \b
-To bring them back, as new jobs for every group of the stream, without delay, run_at and expires:
+To bring them back, as new jobs for every group of the stream, without
+delay, run_at and expires:
   retraced add emails --ndjson dead.jsonl
   jq -c 'select(.type == "send")' dead.jsonl | retraced add emails --ndjson -
 """
@@ -62,7 +62,7 @@ def export(session: Session, stream: str, file: str, words: tuple[str, ...], *, 
     ids, condition = split_words(words)
     if ids and condition:
         raise UsageError("name jobs by id or describe them by a FILTER, not both")
-    with _opened(file) as out:
+    with new_file(file) as out:
         writer = _Writer(out)
         try:
             session.run(lambda link: writer.write_all(link, stream, group, ids, condition))
@@ -120,26 +120,3 @@ async def _data(
         "events": [event_data(event) for event in events],
         "events_total": total,
     }
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
-    """The file, new and on the disk at the end, gone if an error left it empty; or stdout."""
-    if file == "-":
-        yield sys.stdout.buffer
-        return
-    try:
-        out = Path(file).open("xb")  # noqa: SIM115 - closed below
-    except FileExistsError:
-        raise Refused(f"{file} is there already: name another file, or remove it") from None
-    except OSError as error:
-        raise UsageError(f"{file} can't be written: {error.strerror}") from None
-    with out:
-        try:
-            yield out
-        except BaseException:
-            if not out.tell():
-                Path(file).unlink()
-            raise
-        out.flush()
-        os.fsync(out.fileno())

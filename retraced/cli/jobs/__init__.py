@@ -1,4 +1,4 @@
-"""`retraced jobs`: the jobs of a stream in every state: list, show, cancel."""
+"""`retraced jobs`: the jobs of a stream in every state: list, show, export, cancel."""
 
 from __future__ import annotations
 
@@ -131,6 +131,41 @@ def show(session: Session, stream: str, job: str, *, group: str | None, no_paylo
         return await find(link, stream, wanted, group)
 
     print_job(session, session.run(work), payload=not no_payload)
+
+
+@jobs.command(
+    epilog="""
+\b
+Examples:
+  retraced jobs export emails waiting.jsonl --group mail state=queued
+  retraced jobs export emails - --group mail payload.campaign=7 | gzip > campaign.jsonl.gz
+
+\b
+JSON, one line for each job: all keys of `jobs list`, and
+  retraced    "job"
+  stream, group, type_field
+  fields      [[name, value], ...] as they were added; what isn't UTF-8 stands as {"base64": "..."}
+
+\b
+To add them again, as new jobs of the same stream or another one:
+  retraced add emails --ndjson waiting.jsonl
+"""
+)
+@click.argument("stream")
+@click.argument("file", metavar="FILE|-")
+@click.argument("words", metavar="[FILTER]...", nargs=-1)
+@click.option("--group", required=True, metavar="G", help="The consumer group.")
+@click.pass_obj
+def export(session: Session, stream: str, file: str, words: tuple[str, ...], *, group: str) -> None:
+    """Write the jobs that a group has still to do to FILE, as JSON lines.
+
+    Those queued, held and delayed, or what of them matches FILTER; for dead ones there is `dlq
+    export`. Nothing is changed in Redis. An existing FILE isn't overwritten.
+    """
+    from retraced.cli.jobs.exported import export_all
+    from retraced.filter import Filter
+
+    export_all(session, stream, group, file, Filter.parse(words))
 
 
 @jobs.command(

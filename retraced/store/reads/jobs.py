@@ -121,8 +121,9 @@ async def matching(
 async def with_bodies(
     link: Link, keys: Keys, *, wanted: Filter
 ) -> AsyncGenerator[list[JobRow], None]:
-    """As `matching`, each with all of its fields; one whose fields are gone meanwhile is left out."""
-    fetch = Fetch(link, keys, await type_field_of(link, keys))
+    """As `matching`, each with all of its fields; without those that are gone meanwhile."""
+    bounds = await Bounds.of(link, keys)
+    fetch = Fetch(link, keys, await type_field_of(link, keys), bounds.oldest)
     async with aclosing(matching(link, keys, wanted=wanted)) as pages:
         async for page in pages:
             await fetch.bodies(page)

@@ -148,7 +148,7 @@ class Fetch:
     async def bodies(self, rows: Sequence[JobRow]) -> None:
         """All of the producer's fields of each, whatever has been fetched of them."""
         await self._bare([row for row in rows if row.in_record or row.place is Place.DELAYED])
-        await self._bodies([row for row in rows if _lies_in_stream(row)])
+        await self._bodies([row for row in rows if self._lies_in_stream(row)])
 
     def take_body(self, row: JobRow, fields: Mapping[bytes, bytes]) -> None:
         """The producer's fields, and the type that they name."""
