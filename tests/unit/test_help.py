@@ -42,8 +42,7 @@ def help_of(path: tuple[str, ...]) -> str:
 
 def examples(text: str) -> list[str]:
     """Lines of a help text that are commands to be run."""
-    found = re.findall(r"^ +(?:Example: )?(retraced .*)$", text, re.MULTILINE)
-    return [line for line in found if not line.startswith("retraced [")]
+    return re.findall(r"^ +(?:Example: )?(retraced [^ ].*)$", text, re.MULTILINE)
 
 
 def leaf(words: list[str]) -> tuple[click.Command, list[str]]:

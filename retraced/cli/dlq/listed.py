@@ -33,14 +33,13 @@ Examples:
   retraced dlq list emails --group mail type=send error:refused 'age<2h'
   retraced dlq list emails --group mail --limit 20 --before 1795501170340-0
 
-\b
 FILTER: terms field op value; op one of : (contains) = != < > ; fields type, id, age, attempt,
 error, fingerprint, reason, worker, release, key, header.NAME, payload.PATH.
 
-\b
 JSON, for each dead letter: id (the job's), entry (its id in the dead-letter stream), type (null:
 the stream's name), reason, error, fingerprint (of the error), attempts, deliveries, crashes,
 died_at (RFC 3339), died_ms.
+
 With --by: by, value (of a FILTER; null for a job without a type), count, template (of the error),
 oldest_at, newest_at, oldest_ms, newest_ms, example (a job's id). Errors that differ only in
 numbers, ids and quoted values have one template and one fingerprint.

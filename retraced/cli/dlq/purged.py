@@ -30,7 +30,6 @@ Examples:
 Only this group's dead letters go; other groups keep theirs. What is gone is the job's fields and
 payload. Its story stays for 7 days.
 
-\b
 JSON (jsonl: a line for each job as it is done): id, result (purged, refused, missing), why.
 With -o json for a FILTER or --all: done, refused, missing, not_done (the first ten).
 With --dry-run: would, count, of, examples.

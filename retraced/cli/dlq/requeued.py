@@ -31,15 +31,16 @@ Examples:
 
 \b
 NAME of --set and --unset:
-  payload.user   inside the payload, if that is JSON; lists by number: payload.to.0
-                 (VALUE is JSON if it reads as JSON, else text: 43 is a number, '"43"' a text);
-                 of a bare entry, its field user
+  payload.user   inside the payload, if that is JSON; lists by number:
+                 payload.to.0 (VALUE is JSON if it reads as JSON, else
+                 text: 43 is a number, '"43"' a text); of a bare entry,
+                 its field user
   header.tenant  a field beside the payload
-  type, timeout, max_attempts ...  an option of the job; a field of a bare entry
+  type, timeout, max_attempts ...
+                 an option of the job; a field of a bare entry
 
 What dies after the start is left alone. Interrupted, it says the command that does the rest.
 
-\b
 JSON (jsonl: a line for each job as it is done): id, result (requeued, refused, missing), why.
 With -o json for a FILTER or --all: done, refused, missing, not_done (the first ten).
 With --dry-run: would, count, of, examples.

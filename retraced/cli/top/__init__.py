@@ -22,7 +22,6 @@ Examples:
   retraced top --stream emails --group mail
   retraced top --interval 5s
 
-\b
 Keys: 1-4 or Tab: groups, running jobs, workers, dead letters; arrows or j k; / filters;
 Enter shows a job's story; ? help; q quits. Capitals act, and ask first: C cancel,
 R requeue, X purge, P pause or resume.
