@@ -32,8 +32,8 @@ JSON, one line for each dead letter, the oldest first: all keys of
 `dlq list`, and
   retraced    "dead letter"
   stream, group, type_field
-  fields      [[name, value], ...] as they were added, in their order; what isn't
-              UTF-8 stands as {"base64": "..."}
+  fields      [[name, value], ...] as they were added, in their order;
+              what isn't UTF-8 stands as {"base64": "..."}
   facts       what ReTraced noted, by name: @reason, @error, @attempts ...
   events      the story, as in `trace`; events_total says how many there
               were if some weren't kept

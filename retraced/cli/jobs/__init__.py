@@ -144,7 +144,8 @@ Examples:
 JSON, one line for each job: all keys of `jobs list`, and
   retraced    "job"
   stream, group, type_field
-  fields      [[name, value], ...] as they were added; what isn't UTF-8 stands as {"base64": "..."}
+  fields      [[name, value], ...] as they were added; what isn't UTF-8
+              stands as {"base64": "..."}
 
 \b
 To add them again, as new jobs of the same stream or another one:
