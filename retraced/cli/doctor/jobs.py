@@ -177,7 +177,7 @@ def discovery(facts: Discovery, healed: str | None) -> list[Finding]:
             )
         ]
     found = [*_lost(facts, healed), *_stale(facts)]
-    if found:
+    if found or facts.refused is not None:  # who may not scan hears so instead
         return found
     how_far = "" if facts.complete else f", as far as about {facts.scanned:,} keys were scanned"
     groups = "1 group is" if len(facts.known) == 1 else f"{len(facts.known):,} groups are"
