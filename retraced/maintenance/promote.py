@@ -12,13 +12,12 @@ from random import uniform
 from time import monotonic
 
 from retraced.log import Log
-from retraced.maintenance import unusable
 from retraced.maintenance.persistence import keep_on
 from retraced.store import writes
 from retraced.store.arrivals import cancelled_among, count_asked, pause_of
 from retraced.store.connection import Link
 from retraced.store.writes import Author, Beat, Promotion
-from retraced.worker import pausing
+from retraced.worker import pausing, unusable
 from retraced.worker.delivery import Delivery
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.fetch import Fetcher

@@ -7,13 +7,13 @@ from random import uniform
 from time import monotonic
 
 from retraced.log import Log
-from retraced.maintenance import unusable
 from retraced.maintenance.persistence import keep_on
 from retraced.maintenance.prune import Pruner
 from retraced.store import writes
 from retraced.store.connection import Link
 from retraced.store.scripts import Call
 from retraced.store.writes import Author, Reclaimed
+from retraced.worker import unusable
 from retraced.worker.delivery import Delivery, taken
 from retraced.worker.dispatch import Dispatcher
 from retraced.worker.fetch import Fetcher

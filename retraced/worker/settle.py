@@ -18,7 +18,7 @@ from retraced.store import writes
 from retraced.store.connection import Link
 from retraced.store.scripts import Call
 from retraced.store.writes import Answer, Author
-from retraced.worker import finished, trouble
+from retraced.worker import finished, trouble, unusable
 from retraced.worker.delivery import Delivery
 from retraced.worker.patience import Patience
 from retraced.worker.subscription import Subscription
@@ -26,6 +26,7 @@ from retraced.worker.tally import Tally, log_settlement, names
 
 COMPLETIONS = 200
 BODIES = 50
+UNUSABLE_S = 5.0  # until a job is tried again whose record is a key of another type
 
 Job = tuple[Delivery, Settlement]
 _COMPLETE = Complete()
@@ -55,12 +56,17 @@ class Settler:
         self._completed: deque[Delivery] = deque()
         self._others: deque[Job] = deque()
         self._most: int | None = None
+        self._unusable: list[Job] = []
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def unsettled(self) -> int:
+        return self._queued + len(self._unusable)
+
+    @property
+    def _queued(self) -> int:
         return len(self._completed) + len(self._others)
 
     def complete(self, delivery: Delivery) -> None:
@@ -87,7 +93,7 @@ class Settler:
             await self._work.wait()
             self._work.clear()
             self._idle.clear()
-            while self.unsettled:
+            while self._queued:
                 try:
                     await self._flush()
                 except StoreError as error:
@@ -96,7 +102,8 @@ class Settler:
                 else:
                     trouble.over(self._log, self._part)
                     patience.reset()
-            self._idle.set()
+            if not self._unusable:
+                self._idle.set()
 
     @property
     def _part(self) -> str:
@@ -113,7 +120,7 @@ class Settler:
             await self._write(_take_alike(self._others, self._most or BODIES))
         if failure is not None:
             raise failure
-        if not self.unsettled:
+        if not self._queued:
             self._most = None
 
     def _refused(self, error: StoreError, *, batch: int) -> bool:
@@ -146,7 +153,10 @@ class Settler:
     ) -> None:
         if self._log.verbose or answers.count(Answer.OK) < len(batch):
             for delivery, answer in zip(batch, answers, strict=True):
-                self._answered(delivery, _COMPLETE, answer)
+                if answer is Answer.WRONG:
+                    self._put_aside(delivery, _COMPLETE)
+                else:
+                    self._answered(delivery, _COMPLETE, answer)
             return
         subscription = self.subscription
         for delivery, (_, _, wait_ms, run_ms) in zip(batch, done, strict=True):
@@ -169,8 +179,22 @@ class Settler:
         for (delivery, settlement), answer in zip(batch, answers, strict=True):
             if answer is Answer.LATER:
                 self._others.append((delivery, settlement))
+            elif answer is Answer.WRONG:
+                self._put_aside(delivery, settlement)
             else:
                 self._answered(delivery, settlement, answer)
+
+    def _put_aside(self, delivery: Delivery, settlement: Settlement) -> None:
+        """Someone wrote over the job's record: it stays held, and is tried again after a while."""
+        unusable.report(self._log, self.subscription, self.subscription.keys.job(delivery.job))
+        if not self._unusable:
+            asyncio.get_running_loop().call_later(UNUSABLE_S, self._try_again)
+        self._unusable.append((delivery, settlement))
+
+    def _try_again(self) -> None:
+        aside, self._unusable = self._unusable, []
+        for delivery, settlement in aside:
+            self.settle(delivery, settlement)
 
     async def _answers(self, batch: list[Job]) -> Sequence[Answer]:
         try:
@@ -234,8 +258,8 @@ class Settler:
                 self._log.info("gone", **names(delivery), what="it was settled before")
             case Answer.CANCELLED:
                 self._log.info("cancelled", **names(delivery))
-            case Answer.LATER:
-                raise AssertionError("answers of LATER are sent again")
+            case Answer.LATER | Answer.WRONG:
+                raise AssertionError("these are sent again")
             case other:
                 assert_never(other)
 

@@ -3,7 +3,7 @@
 -- ARGV 1-3 group, consumer, release; 4 page (rows); 5-8 first and last ms of the ids on S and on
 --   ready; 9 bound of copied bodies (bytes); then for each: source (s or r), entry, count, job,
 --   reason, error, attempt, deliveries, lost, crashes, details (inside of JSON)
--- RETURNS for each OK, STALE, GONE, CANCELLED or LATER
+-- RETURNS for each OK, STALE, GONE, WRONG, CANCELLED or LATER
 -- EMITS dead cancelled vanished
 -- USES group plan fence record story ids deletion copy batch grave
 local wrong = wrong_keys()

@@ -5,7 +5,8 @@
 --   5-8 first and last ms of the ids on S and on ready; 9 n, then n entry ids of first deliveries
 --   and n texts '"id":[attempt,wait_ms,run_ms]'; then for each other delivery: source (s or r),
 --   entry, count, job, '[attempt,wait_ms,run_ms]', details (inside of JSON), attempt
--- RETURNS what isn't OK: place among the items (1-based), STALE or GONE, place, word...
+-- RETURNS what isn't OK: place among the items (1-based), STALE, GONE or WRONG (its record is a key
+--   of another type, and the job stays held), place, word...
 -- EMITS completed
 -- USES group plan fence record story ids deletion seek alive
 local OVER = {done = 1, cancelled = 1, vanished = 1, purged = 1}
@@ -52,8 +53,8 @@ for i = 10 + 2 * n, #ARGV, 7 do
   local ready, entry, job = ARGV[i] == 'r', ARGV[i + 1], ARGV[i + 3]
   local key, counts = ready and READY or S, ready and on_ready or on_stream
   local answer = verdict(key, counts, entry, tonumber(ARGV[i + 2]))
-  local record, wrong_record = open_record(KEYS[10 + place - n])
-  if wrong_record then return wrong_record end
+  local record = open_record(KEYS[10 + place - n])
+  if answer == 'OK' and not record then answer = 'WRONG' end
   if answer == 'OK' then
     local ids = ready and ready_ids or stream_ids
     ids[#ids + 1], jobs[#jobs + 1] = entry, job

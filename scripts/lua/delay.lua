@@ -4,7 +4,7 @@
 --   ready; 9 bound of copied bodies (bytes); then for each: source (s or r), entry, count, job,
 --   event, reason, due (ms or ''), after (ms from now or ''), attempt, deliveries, lost, crashes,
 --   begun (1 or ''), error, unhandled since (ms or ''), details (inside of JSON)
--- RETURNS now (ms); for each OK, STALE, GONE, CANCELLED or LATER; for each the due time (ms) or 0
+-- RETURNS now (ms); for each OK, STALE, GONE, WRONG, CANCELLED or LATER; for each the due time (ms) or 0
 -- EMITS failed delayed crashed snoozed unhandled cancelled vanished
 -- USES group plan fence record story ids deletion copy batch
 local EVENTS_HERE = {failed = 1, delayed = 1, crashed = 1, snoozed = 1, unhandled = 1}

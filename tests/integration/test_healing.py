@@ -163,4 +163,5 @@ def test_a_job_that_can_not_be_settled_holds_up_no_other(
     raw.delete(account.keys.job(stuck.encode()))
     wait_until(lambda: account.left() == {}, 8, "settled once it can be")
     assert ledger.jobs("done").count(stuck) == 1
-    assert len(worker.said("redis_refuses")) >= 1
+    assert len(worker.said("record_unusable")) == 1
+    assert worker.said("redis_refuses") == []

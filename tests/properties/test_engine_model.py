@@ -19,7 +19,7 @@ from retraced.errors import WrongType
 from retraced.outcome import Outcome, Succeeded
 from retraced.store import writes
 from retraced.store.connection import Connector
-from retraced.store.writes import Ruling, Source
+from retraced.store.writes import Answer, Ruling, Source
 from tests.properties.model.drawn import GROUPS, groups, manners, outcomes, picks, workers
 from tests.properties.model.hands import Delivery, Manner, Worker, decided
 from tests.properties.model.job import OVER, Job, Place
@@ -156,16 +156,25 @@ class Engine(Working):
     def settle_with_a_broken_key(
         self, pick: int, outcome: Outcome, manner: Manner, broken: int
     ) -> None:
-        """A key of another type is found before anything is written."""
+        """A key of another type is found before anything is written; for a record, one by one."""
         hands = [(g, w, d) for g in GROUPS for w in self.workers for d in w.hand.get(g, [])]
         group, worker, delivery = hands[pick % len(hands)]
         play, keys = self.play, self.play.keys[group]
         names = writes.held.group_keys(keys)
+        record = keys.job(delivery.held.job)
         if not isinstance(outcome, Succeeded):
-            names += [keys.job(delivery.held.job)] * len(names)
+            names += [record] * len(names)
         batch = decided([delivery], outcome, manner, play.hands.now_ms())[0]
-        with play.hands.broken(names[broken % len(names)]), pytest.raises(WrongType):
-            play.hands.write(keys, worker.author, batch, manner.max_bytes)
+        name = names[broken % len(names)]
+        with play.hands.broken(name):
+            if name == record:
+                verdict = play.group(group).verdict(worker.consumer, delivery.held)
+                expected = Answer.WRONG if verdict is Answer.OK else verdict
+                answers = play.hands.write(keys, worker.author, batch, manner.max_bytes)
+                assert [answer for answer, _ in answers] == [expected]
+                return
+            with pytest.raises(WrongType):
+                play.hands.write(keys, worker.author, batch, manner.max_bytes)
 
     def promote_or_reclaim_with_a_broken_key(self, group: str, worker: int, broken: int) -> None:
         play, keys = self.play, self.play.keys[group]

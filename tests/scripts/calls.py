@@ -212,6 +212,7 @@ SETTLING: Mapping[str, Prepare] = {
         release_begun, renew,
     )
 }  # fmt: skip
+BY_BATCH = tuple(name for name in SETTLING if name != "renew")
 MOVING: Mapping[str, Prepare] = {
     made.__name__: made
     for made in (

@@ -9,7 +9,7 @@ import pytest
 
 from retraced.store import writes
 from retraced.store.scripts import Call
-from retraced.store.writes import Answer, Held
+from retraced.store.writes import Answer, Held, Source
 from retraced.store.writes.held import id_range, in_order
 from tests.scripts.board import Board, ask
 
@@ -162,3 +162,20 @@ def test_xpending_takes_milliseconds_alone_as_a_range(board: Board) -> None:
     board.fetch()
     rows = ask(board.raw, "XPENDING", board.keys.stream, "g", "7", "7", 10, "w1")
     assert [row[0] for row in rows] == [b"7-0", b"7-18446744073709551615"]
+
+
+@pytest.mark.parametrize("transition", ["complete", "drop", "delay", "bury", "release"])
+def test_one_record_of_a_wrong_type_keeps_no_other_job_from_its_end(
+    board: Board, transition: str
+) -> None:
+    held = [board.held_again() for _ in range(3)]
+    for each in held[1:2]:
+        board.raw.delete(board.keys.job(each.job))
+        board.raw.rpush(board.keys.job(each.job), "x")
+    call = SETTLE[transition](board, held)
+    words = [getattr(each, "answer", each) for each in board.run(call)]
+    assert words == [Answer.OK, Answer.WRONG, Answer.OK]
+    assert list(board.pending(Source.READY)) == [held[1].entry]
+    board.raw.delete(board.keys.job(held[1].job))
+    words = [getattr(each, "answer", each) for each in board.run(call)]
+    assert words == [Answer.GONE, Answer.OK, Answer.GONE]

@@ -15,10 +15,13 @@ MOVE_NO_JOB = {
     "disband",
     "drained",
     "join",
+    "measure",
     "pause",
     "probe",
+    "prune",
     "reap",
     "resume",
+    "retain",
     "set_facts",
     "sweep",
 }
@@ -42,8 +45,9 @@ def text(name: str) -> str:
 def written(name: str) -> set[str]:
     """The states that a script can write into a record, by its own text and what it calls."""
     source = text(name)
-    if "silent" in scripts.script(name).header.uses:  # what becomes of each row, for reclaim
-        source += text("lib/silent")
+    for part in ("silent", "edit", "promotion"):  # they decide what becomes of a job
+        if part in scripts.script(name).header.uses:
+            source += text(f"lib/{part}")
     states = set(_STATE.findall(source))
     if "will_bury(" in source:
         states.add("dead")

@@ -7,7 +7,7 @@ import json
 
 from retraced.keys import Keys
 from retraced.log import Log
-from retraced.maintenance import unusable
+from retraced.worker import unusable
 from retraced.worker.subscription import Policy, Subscription
 
 

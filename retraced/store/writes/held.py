@@ -28,6 +28,7 @@ class Answer(StrEnum):
     STALE: another delivery owns the job. GONE: nothing is pending, or the entry was removed.
     CANCELLED: a cancel was waiting, and the job was settled as cancelled instead.
     LATER: the call was full; nothing happened to this one, send it again.
+    WRONG: what should be the job's record is a key of another type; the job stays held.
     """
 
     OK = "OK"
@@ -35,6 +36,7 @@ class Answer(StrEnum):
     GONE = "GONE"
     CANCELLED = "CANCELLED"
     LATER = "LATER"
+    WRONG = "WRONG"
 
 
 class Held(NamedTuple):
