@@ -9,8 +9,10 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
+import redis
+
 from tests.scale.filling import GROUP, STREAM, TRACED, fill_server
-from tests.scale.measure import Measured, measure
+from tests.scale.measure import Measured, idle, measure
 from tests.servers import EMBEDDED, make
 from tests.stock import Stocked
 
@@ -24,6 +26,8 @@ def main(arguments: Sequence[str]) -> int:
         return _run(given.url, given.each, given.only)
     server = make(EMBEDDED)
     try:
+        with redis.Redis.from_url(server.url) as client:  # its fsyncs are not what is measured
+            client.config_set("appendonly", "no")
         return _run(server.url, given.each, given.only)
     finally:
         server.close()
@@ -34,6 +38,7 @@ def _run(url: str, each: int, only: str) -> int:
     print(
         f"{'COMMAND':38} {'SECONDS':>7} {'PING ms':>7} {'OVER 5':>7} {'CALL ms':>7}  LONGEST CALL"
     )
+    _print(idle(url, 5.0))
     failed = 0
     for name, words in _commands(stocked, traced, each):
         if only in name:
@@ -48,7 +53,7 @@ def _commands(stocked: Stocked, traced: str, each: int) -> Iterator[tuple[str, l
     group = ["--group", GROUP]
     at = [STREAM, *group]
     middle = each // 2
-    yield "start of any command", ["groups", "show", TRACED, *group]
+    yield "(what any command takes)", ["groups", "show", TRACED, *group]
     yield "trace, succeeded at once", ["trace", TRACED, traced]
     yield "trace, dead", ["trace", STREAM, stocked.dead[middle]]
     yield "jobs show, unread", ["jobs", "show", STREAM, stocked.unread[middle]]

@@ -67,6 +67,24 @@ def measure(url: str, name: str, words: Sequence[str], *, most_s: float) -> Meas
     )
 
 
+def idle(url: str, seconds: float) -> Measured:
+    """What the machine itself does to a PING while nobody asks anything else."""
+    pinging = Pinging(url)
+    time.sleep(seconds)
+    pinging.stop()
+    return Measured(
+        name="(nothing)",
+        seconds=seconds,
+        ping_ms=pinging.longest_ms,
+        late=pinging.late,
+        command_ms=0.0,
+        command="-",
+        code=0,
+        lines=0,
+        said="",
+    )
+
+
 class Pinging:
     """A client that does nothing but ask whether Redis is there, and notes its longest wait."""
 
