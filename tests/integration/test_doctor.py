@@ -89,7 +89,7 @@ def test_a_volatile_policy_is_a_warning_that_strict_counts(
 
 def test_a_full_server_is_a_problem(private_server: Server, mine: redis.Redis) -> None:
     run(private_server.url, "groups", "create", "emails", "--group", "mail")
-    mine.config_set("maxmemory", "1mb")
+    mine.config_set("maxmemory", int(mine.info()["used_memory"]))
     ran = doctor(private_server.url)
     assert (ran.code, finding(ran, "memory")["level"]) == (1, "problem")
     assert finding(ran, "rights")["level"] == "ok"
@@ -162,7 +162,8 @@ def test_where_a_provider_forbids_much_it_is_unknown_and_the_right_named(
         assert f"+{right}" in row["commands"][0], row
     assert finding(ran, "workers")["group"] == "mail"
     assert "CONFIG GET" in finding(ran, "reading")["found"]
-    assert all("ACL SETUSER tenant +" in row["commands"][0] for row in ran.rows if row["commands"])
+    orders = [command for row in ran.rows for command in row["commands"]]
+    assert [order for order in orders if "ACL SETUSER tenant " not in order] == []
     assert "pw@" not in ran.out
 
 
