@@ -16,8 +16,8 @@ from retraced.durations import format_ms
 from retraced.keys import Keys
 
 if TYPE_CHECKING:
+    from retraced.store.arrivals import Pause
     from retraced.store.connection import Link
-    from retraced.store.reads.groups import Pause
     from retraced.store.reads.held import HeldPage, Holding
 
 _COLUMNS = ("job", "state", "on", "delivery", "idle", "worker")
@@ -62,11 +62,11 @@ def pending(session: Session, stream: str, group: str, limit: int, redis_cli: bo
         return
 
     async def work(link: Link) -> tuple[HeldPage, bytes, Pause | None]:
-        from retraced.store.reads.groups import pause_in
+        from retraced.store.arrivals import pause_of
         from retraced.store.reads.held import held
 
         keys, _ = await found_group(link, stream, group)
-        return await held(link, keys, limit=limit), keys.ready, await pause_in(link, keys)
+        return await held(link, keys, limit=limit), keys.ready, await pause_of(link, keys)
 
     page, ready, paused = session.run(work)
     rows = [_row(holding, ready) for holding in page.holdings]

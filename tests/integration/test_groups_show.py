@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import redis
@@ -25,7 +26,7 @@ def made(url: str, stream: str) -> str:
     return stream
 
 
-def state(raw: redis.Redis, stream: str) -> dict[bytes, bytes]:
+def state(raw: redis.Redis, stream: str) -> Any:
     return raw.hgetall(Keys.of(stream, "mail").state)
 
 

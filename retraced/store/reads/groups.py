@@ -9,6 +9,7 @@ from typing import Any
 from retraced.entry import added_ms
 from retraced.errors import InvalidName
 from retraced.keys import GROUPS, Keys, parse_group_member
+from retraced.store.arrivals import Pause
 from retraced.store.connection import Link
 from retraced.store.reads.backlog import Count, unread
 from retraced.store.reads.replies import (
@@ -35,15 +36,6 @@ class StreamFacts:
     entries: int
     last_id: bytes
     positions: dict[bytes, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Who paused a group, when (Redis ms) and why; `why` may be empty."""
-
-    since_ms: int
-    by: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +85,6 @@ def pause_of(state: Mapping[str, str]) -> Pause | None:
         by=state.get("paused_by", ""),
         why=state.get("paused_why", ""),
     )
-
-
-async def pause_in(link: Link, keys: Keys) -> Pause | None:
-    """The pause that the group is in, if it is."""
-    state = pairs(await link.call("HGETALL", keys.state))
-    return pause_of({text(name): text(value) for name, value in state.items()})
 
 
 async def known_groups(link: Link) -> list[tuple[str, str]]:

@@ -8,14 +8,15 @@ from enum import StrEnum
 from typing import Any
 
 from retraced.entry import added_ms
-from retraced.errors import GroupMissing
 from retraced.events import Event, EventName, parse_record
 from retraced.keys import Keys
+from retraced.store.arrivals import Pause
 from retraced.store.connection import Link
 from retraced.store.reads import eventlog
 from retraced.store.reads.backlog import Count, between
-from retraced.store.reads.groups import MOST_WORKERS, Pause, StreamFacts, alive, pause_of
+from retraced.store.reads.groups import MOST_WORKERS, StreamFacts, alive, pause_of
 from retraced.store.reads.held import Holding, holding_of
+from retraced.store.reads.onready import pending_on, searched
 from retraced.store.reads.replies import (
     SMALLEST,
     id_parts,
@@ -26,9 +27,6 @@ from retraced.store.reads.replies import (
     text,
     time_ms,
 )
-
-_READY_PAGES = 20
-_READY_PAGE = 50
 
 
 class State(StrEnum):
@@ -127,7 +125,7 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
     unread = _is_unread(keys, job, facts)
     ended = bool(events) and events[-1].name in _AFTER_EVENT
     ready = await _on_ready(link, keys, job, looked=looked, ended=ended, unread=unread)
-    pending_ready = await _pending_on_ready(link, keys, ready)
+    pending_ready = await pending_on(link, keys, ready)
     holding = await holding_of(link, keys, on_stream=looked.pending, on_ready=pending_ready)
     record = looked.record
     read_past, unread = not unread, unread and looked.in_stream
@@ -234,35 +232,11 @@ async def _on_ready(
         return looked.record.get(b"entry") if _waits_on_ready(looked.record) else None
     if looked.pending or ended or unread:
         return None
-    return await _searched_ready(link, keys, job)
+    return await searched(link, keys, job)
 
 
 def _waits_on_ready(record: dict[bytes, bytes]) -> bool:
     return record.get(b"state") not in (b"dead", b"delayed", b"done", b"cancelled", b"vanished")
-
-
-async def _searched_ready(link: Link, keys: Keys, job: bytes) -> bytes | None:
-    """A job that was given back before it had started has an entry there, and no record."""
-    start = b"-"
-    for _ in range(_READY_PAGES):
-        page = settled(await link.call("XRANGE", keys.ready, start, "+", "COUNT", _READY_PAGE))
-        for entry, fields in page:
-            if pairs(fields).get(b"@job") == job:
-                return bytes(entry)
-        if len(page) < _READY_PAGE:
-            return None
-        start = b"(" + page[-1][0]
-    return None
-
-
-async def _pending_on_ready(link: Link, keys: Keys, entry: bytes | None) -> list[Any]:
-    if not entry:
-        return []
-    try:
-        reply = await link.call("XPENDING", keys.ready, keys.group, entry, entry, 1)
-    except GroupMissing:
-        return []
-    return list(reply)
 
 
 def _state(
