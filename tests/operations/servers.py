@@ -30,7 +30,7 @@ class Flushed(Incident):
         self.add(5, ms="60000")
         wait_until(lambda: self.counts()["held"] == 5, 10, "they run")
         self.raw.flushall()
-        lines = ['{"type": "charge", "order": "1"}', '{"type": "charge", "order": "2"}']
+        lines = ['{"type": "charge", "order": 1}', '{"type": "charge", "order": 2}']
         (self.place / "lost.ndjson").write_text("\n".join(lines))
 
 
@@ -89,18 +89,19 @@ class FailedOver(Pair):
         port = self.server.port
         with redis.Redis(port=self.other.port) as replica:
             replica.replicaof("127.0.0.1", str(port))
-            self.work()
+            worker = self.work()
             self.add(5)
             wait_until(lambda: not any(self.counts().values()), 10, "they are done")
+            worker.stop()
             self.raw.wait(1, 5_000)
             replica.replicaof("127.0.0.1", "1")  # cut off: it gets nothing any more
-            self.run("pause", STREAM, "--group", GROUP)
-            self.lost = self.add(3, first=6)
+            self.add(3, first=6)
             self.server.kill()
             replica.replicaof("NO", "ONE")
             replica.config_set("port", port)
         self.server.port, self.other.port = free_port(), port
         self.server.start()
+        self.work()
 
     @property
     def environ(self) -> Mapping[str, str]:

@@ -21,14 +21,17 @@ from tests.operations.incidents import INCIDENTS
 from tests.operations.page import Section, Step
 from tests.operations.shell import Said, Shell
 
-_PATIENCE_S = 15.0
+_PATIENCE_S = 20.0
 
 
 @pytest.fixture
 def incident(section: Section, on_server: str, tmp_path: Path) -> Iterator[Incident]:
     incident = INCIDENTS[section.slug](on_server, tmp_path)
-    yield incident
-    incident.close()
+    try:
+        incident.happen()
+        yield incident
+    finally:
+        incident.close()
 
 
 @pytest.fixture
@@ -41,7 +44,6 @@ def shell(incident: Incident, tmp_path: Path) -> Iterator[Shell]:
 def test_each_sections_commands_end_its_incident(
     section: Section, incident: Incident, shell: Shell
 ) -> None:
-    incident.happen()
     setup = next(each for each in page.sections() if each.slug == page.SETUP)
     for step in (*setup.steps, *section.steps):
         _take(step, incident, shell)

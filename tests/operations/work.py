@@ -54,10 +54,10 @@ class Stuck(Incident):
     """A handler keeps its worker's event loop waiting; another worker has nothing to do."""
 
     def happen(self) -> None:
-        self.work("--concurrency", "1")
+        for _ in range(2):
+            self.work("--concurrency", "1", "--visibility-timeout", "6s")
         self.raw.xadd(STREAM, {"type": "block", "s": "600"})
         wait_until(lambda: self.counts()["held"] == 1, 10, "the job runs")
-        self.work("--concurrency", "1")
 
     def over(self) -> None:
         assert not any(self.counts().values())
@@ -121,9 +121,9 @@ class Flood(Incident):
 
     def happen(self) -> None:
         self.work("--concurrency", "2")
-        self.add(300, tenant="globex", ms="500")
+        self.add(300, tenant="globex", ms="2000")
         self.add(4, tenant="acme")
 
     def over(self) -> None:
         kept = (self.place / "globex.jsonl").read_text().splitlines()
-        assert 250 < len(kept) < 300
+        assert 200 < len(kept) < 300
