@@ -16,6 +16,7 @@ from retraced.keys import Keys
 from tests.commands import run
 from tests.driver import stored
 from tests.leaks import keys_of
+from tests.scripts.board import padded
 from tests.servers import Server
 from tests.stock import Stocked, fill
 from tests.waiting import wait_until
@@ -169,6 +170,22 @@ class TestInterrupted:
         keys = Keys.of(stocked.stream, "mail")
         on_ready = [fields[b"@job"].decode() for _, fields in stored(raw, keys.ready)]
         assert sorted(on_ready) == sorted(stocked.delayed), "each once"
+
+
+def test_what_is_delayed_after_the_start_is_left_alone(
+    url: str, raw: redis.Redis, stream: str
+) -> None:
+    fill(url, stream, each=600, kinds=["delayed"])  # more than are read at once
+    words = ("delayed", "cancel", stream, *GROUP, "--all", "--yes", "--rate", "400/s")
+    with started(url, "-o", "json", *words) as process:
+        wait_until(lambda: waiting(raw, stream) < 590, 20, "some are cancelled")
+        later = fill(url, stream, each=3, kinds=["delayed"]).delayed
+        for job in later:  # due last: the scan is yet to come there
+            raw.zadd(Keys.of(stream, "mail").delayed, {padded(job.encode()): 4_000_000_000_000})
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    left = run(url, "delayed", "list", stream, *GROUP).rows
+    assert sorted(row["id"] for row in left) == later
 
 
 def test_a_lost_server_is_told_with_how_many_are_done(private_server: Server) -> None:

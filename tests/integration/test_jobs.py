@@ -96,6 +96,10 @@ class TestList:
             ("reason=scheduled", {"delayed", "cancelled"}),
             ("error:boom", {"held_again", "ready", "done_after_retries"}),
             ("attempt=5", {"dead"}),
+            ("worker:worker-1 AND state=dead", {"dead"}),
+            ("release=r1 AND state=delayed", {"delayed"}),
+            ("release=r1 AND state=done", {"done_after_retries"}),
+            ("release=r1 AND state=held", {"held", "held_again"}),
         ],
     )
     def test_a_filter_finds_jobs_wherever_they_are(
