@@ -97,8 +97,9 @@ def test_a_group_without_a_worker_tells_what_it_pins_and_the_command_that_ends_i
     row = finding(ran, "workers")
     assert (ran.code, row["level"]) == (1, "problem")
     assert "no worker for 2h" in row["found"]
-    assert "2 entries stay in the stream for it alone" in row["found"]
-    assert row["facts"]["pinned_entries"] == 2
+    assert "3 entries stay in the stream for it, about" in row["found"]
+    assert "; 2 of them for it alone" in row["found"]
+    assert (row["facts"]["pinned_entries"], row["facts"]["pinned_alone"]) == (3, 2)
     assert row["facts"]["pinned_bytes"] > 100
     delete = shlex.split(row["commands"][1])
     assert delete == ["retraced", "groups", "delete", stream, "--group", "mail"]

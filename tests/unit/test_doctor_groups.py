@@ -57,26 +57,32 @@ def rates(*, added: float, completed: float) -> Rates:
 
 
 def test_a_group_nobody_works_is_a_problem_only_if_something_stays_for_it() -> None:
-    pins = Pinned(Count(12_000, exact=False), 5_000_000)
+    pins = Pinned(Count(12_000, exact=False), Count(7), 5_000_000)
     found = only(groups.workers(ALONE, pins, **NAMED))
     assert found.level is Level.PROBLEM
-    assert "no worker for 2h; 12,000+ entries stay in the stream for it alone, about 5.0 MB" in (
+    assert "no worker for 2h; 12,000+ entries stay in the stream for it, about 5.0 MB; 7 of" in (
         found.found
     )
-    assert only(groups.workers(ALONE, Pinned(Count(0), 0), **NAMED)).level is Level.WARNING
+    assert (
+        only(groups.workers(ALONE, Pinned(Count(0), Count(0), 0), **NAMED)).level is Level.WARNING
+    )
     held = replace(ALONE, delayed=3)
-    assert only(groups.workers(held, Pinned(Count(0), 0), **NAMED)).level is Level.PROBLEM
+    assert only(groups.workers(held, Pinned(Count(0), Count(0), 0), **NAMED)).level is Level.PROBLEM
 
 
 def test_a_short_absence_is_told_only_while_jobs_wait() -> None:
     short = replace(ALONE, last_sign_ms=NOW_MS - 60_000)
-    assert only(groups.workers(short, Pinned(Count(0), 0), **NAMED)).level is Level.OK
-    assert only(groups.workers(short, Pinned(Count(2), 9), **NAMED)).level is Level.WARNING
+    assert only(groups.workers(short, Pinned(Count(0), Count(0), 0), **NAMED)).level is Level.OK
+    assert (
+        only(groups.workers(short, Pinned(Count(2), Count(2), 9), **NAMED)).level is Level.WARNING
+    )
 
 
 def test_a_group_of_unknown_age_counts_as_old() -> None:
     nobody = replace(ALONE, last_sign_ms=None)
-    assert only(groups.workers(nobody, Pinned(Count(2), 9), **NAMED)).level is Level.PROBLEM
+    assert (
+        only(groups.workers(nobody, Pinned(Count(2), Count(2), 9), **NAMED)).level is Level.PROBLEM
+    )
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def workers(
         "alive": 0,
         "last_sign_ms": facts.last_sign_ms,
         "pinned_entries": entries if pinned else None,
+        "pinned_alone": pinned.alone.value if pinned else None,
         "pinned_bytes": pinned.size if pinned else None,
     }
     since = facts.last_sign_ms or _integer(facts.state.get("created_at"))
@@ -118,9 +119,11 @@ def _pins(pinned: Pinned | None) -> str:
         return "what it keeps in the stream can't be told"
     if not pinned.entries.value:
         return "nothing stays in the stream for it"
-    count = str(pinned.entries)
-    entries = "entry stays" if pinned.entries.value == 1 else "entries stay"
-    return f"{count} {entries} in the stream for it alone, about {size(pinned.size)}"
+    stays = "entry stays" if pinned.entries.value == 1 else "entries stay"
+    told = f"{pinned.entries} {stays} in the stream for it, about {size(pinned.size)}"
+    if pinned.alone == pinned.entries:
+        return told
+    return f"{told}; {pinned.alone} of them for it alone"
 
 
 def stalled(beats: Sequence[WorkerBeat]) -> list[Finding]:

@@ -66,9 +66,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """Entries of the stream that stay for this group alone, and about how many bytes they take."""
+    """Entries that stay in the stream for this group, and about how many bytes they take.
+
+    `alone`: those of them that no other group needs.
+    """
 
     entries: Count
+    alone: Count
     size: int
 
 
@@ -187,18 +191,18 @@ async def standing(link: Link, keys: Keys) -> Standing:
 
 
 async def pinned(link: Link, keys: Keys, standing: Standing) -> Pinned:
-    """What would leave the stream if this group were not."""
+    """What the group still needs of the stream, held or unread."""
     if not standing.exists or standing.entries == 0:
-        return Pinned(Count(0), 0)
+        return Pinned(Count(0), Count(0), 0)
     counts = [
         await unread(link, keys.stream, length=standing.entries, last_delivered=_before(low))
         for low in (standing.low, standing.others_low)
         if low is not None
     ]
-    total = counts[0].value - (counts[1].value if len(counts) == 2 else 0)
-    entries = Count(max(total, 0), all(count.exact for count in counts))
+    needed, others = counts[0], counts[1] if len(counts) == 2 else Count(0)
+    alone = Count(max(needed.value - others.value, 0), needed.exact and others.exact)
     size = number(await link.call("MEMORY", "USAGE", keys.stream, "SAMPLES", _SAMPLES))
-    return Pinned(entries, size * entries.value // standing.entries)
+    return Pinned(needed, alone, size * needed.value // standing.entries)
 
 
 async def consumers(link: Link, keys: Keys) -> Consumers:
@@ -222,23 +226,29 @@ async def weigh(link: Link, keys: Keys, standing: Standing) -> Weight:
     fixed = [key for key in fixed_keys(keys) if key not in (keys.stream, keys.settings)]
     sizes = await _sizes(link, fixed)
     finished = number(await link.call("ZCARD", keys.finished))
-    records = standing.delayed + standing.dead + finished
-    sample = [
-        keys.job(unpadded(member))
-        for zset in (keys.delayed, keys.finished)
-        for member in settled(await link.call("ZRANGE", zset, 0, _SAMPLES - 1))
+    waiting, ended = [
+        await _record_size(link, keys, zset) for zset in (keys.delayed, keys.finished)
     ]
-    weights = [size for size in await _sizes(link, sample) if size] if sample else []
-    mean = sum(weights) // len(weights) if weights else 0
+    dead = ended or waiting  # theirs are found by their letters only, which may be large
+    size = standing.delayed * waiting + finished * ended + standing.dead * dead
+    records = standing.delayed + standing.dead + finished
     named = {
         text(key[len(keys.prefix) + 1 :]): size for key, size in zip(fixed, sizes, strict=True)
     }
-    return Weight(named, records, records * mean)
+    return Weight(named, records, size)
+
+
+async def _record_size(link: Link, keys: Keys, zset: bytes) -> int:
+    """About how many bytes a record of the jobs in this set takes; 0 if there is none."""
+    members: list[bytes] = await link.call("ZRANGE", zset, 0, _SAMPLES - 1)
+    sizes = await _sizes(link, [keys.job(unpadded(member)) for member in members])
+    found = [size for size in sizes if size]
+    return sum(found) // len(found) if found else 0
 
 
 async def _sizes(link: Link, keys: list[bytes]) -> list[int]:
     asked = [("MEMORY", "USAGE", key, "SAMPLES", _SAMPLES) for key in keys]
-    return [number(settled(reply)) for reply in await link.calls(asked)]
+    return [number(settled(reply)) for reply in await link.calls(asked)] if asked else []
 
 
 async def _others_low(link: Link, keys: Keys, rows: dict[bytes, dict[bytes, Any]]) -> bytes | None:
