@@ -297,3 +297,20 @@ def test_edit_is_for_one_job(url: str, stream: str) -> None:
     jobs = bury_all(url, stream, [Death()] * 2)
     for words in (jobs, ["--all", "--yes"], ["type=send", "--yes"], [jobs[0], "--set", "a=b"]):
         assert run(url, "dlq", "requeue", stream, *words, "--group", "mail", "--edit").code == 2
+
+
+def test_a_dry_run_counts_apart_what_would_be_refused(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    jobs = bury_all(url, stream, [Death()] * 12 + [INVALID] * 2)
+    words = ("dlq", "requeue", stream, "--group", "mail")
+    for which in (("--all",), ("type=send",), jobs):
+        ran = run(url, *words, *which, "--dry-run")
+        assert ran.rows[0]["count"] == 12
+        assert f"2 dead letters would be refused, first {jobs[12]}: payload.user: " in ran.err
+    asked = run(url, *words, "--all")
+    assert asked.code == 6
+    assert "would requeue 12 dead letters" in asked.err
+    assert "2 dead letters would be refused" in asked.err
+    assert run(url, *words, "1-1", "--dry-run").rows[0]["count"] == 0
+    assert left(raw, stream) == 14

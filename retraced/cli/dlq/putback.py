@@ -43,7 +43,7 @@ class PutBack:
         calls: list[tuple[bytes, Call[Verdict]]] = []
         for each in wanted:
             try:
-                change = await self._change(each.letter)
+                change = await self.change(each.letter) if each.letter else {}
             except CantChange as error:
                 refused[each.job] = Result(each.job, Ruling.REFUSED, str(error))
             else:
@@ -71,9 +71,8 @@ class PutBack:
         if change and (why := self._flaw(letter, fields, change)):
             raise CantChange(why)
 
-    async def _change(self, letter: DeadLetter | None) -> Change:
-        if letter is None:
-            return {}
+    async def change(self, letter: DeadLetter) -> Change:
+        """What is changed in this one. Raises CantChange, with the remedy."""
         if not self._how.steps:
             self._check_with_remedy(letter, (), {})
             return {}

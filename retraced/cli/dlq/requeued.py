@@ -95,18 +95,25 @@ async def _put_back(
 ) -> Outcome:
     from retraced.cli.bulk import act_on
     from retraced.cli.dlq.putback import PutBack
+    from retraced.cli.dlq.rehearsal import Rehearsal
     from retraced.cli.dlq.selection import Place, wanted
     from retraced.store.reads.dead import count_dead
 
     place = await Place.found(link, stream, group)
-    return await act_on(
-        wanted(place, asked),
-        PutBack(place, how),
-        session=session,
-        asked=asked,
-        verb=_VERB,
-        total=None if asked.ids else await count_dead(link, place.keys),
-    )
+    put_back, pages = PutBack(place, how), wanted(place, asked)
+    total = None if asked.ids else await count_dead(link, place.keys)
+    if asked.agreed:
+        return await act_on(pages, put_back, session=session, asked=asked, verb=_VERB, total=total)
+    rehearsal = Rehearsal(put_back)
+    possible = rehearsal.possible(pages)
+    # Without a total all are looked at, also for --all.
+    total = total if asked.filter else None
+    try:
+        return await act_on(
+            possible, put_back, session=session, asked=asked, verb=_VERB, total=total
+        )
+    finally:
+        rehearsal.tell()
 
 
 def _check_alone(asked: Asked, steps: object) -> None:
