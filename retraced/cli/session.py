@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -77,6 +76,8 @@ class Session:
 
     def run(self, work: Callable[[Link], Awaitable[T]]) -> T:
         """Runs `work` with a link that has answered. Raises StoreErrors, after 5 s at most."""
+        import asyncio
+
         return asyncio.run(_with_link(self.connector(), work))
 
     def emit(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -115,6 +116,8 @@ class Session:
 
 
 async def _with_link(connector: Connector, work: Callable[[Link], Awaitable[T]]) -> T:
+    import asyncio
+
     try:
         async with asyncio.timeout(GIVE_UP_AFTER_S):
             link = await connector.open()
