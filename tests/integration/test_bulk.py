@@ -15,8 +15,7 @@ import redis
 from retraced.keys import Keys
 from tests.commands import run
 from tests.driver import stored
-from tests.leaks import keys_of
-from tests.scripts.board import padded
+from tests.scripts.board import Board, padded
 from tests.servers import Server
 from tests.stock import Stocked, fill
 from tests.waiting import wait_until
@@ -44,15 +43,12 @@ def started(url: str, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def everything(raw: redis.Redis) -> dict[bytes, bytes]:
-    return {key: bytes(raw.dump(key) or b"") for key in keys_of(raw)}
-
-
 class TestDryRun:
     def test_it_counts_shows_some_and_changes_nothing(
         self, url: str, raw: redis.Redis, stocked: Stocked
     ) -> None:
-        before = everything(raw)
+        board = Board(raw, stocked.stream, group="mail")
+        before = board.snapshot()
         words = ("delayed", "run-now", stocked.stream, *GROUP, "reason=retry", "--dry-run")
         [row] = run(url, *words).rows
         assert (row["would"], row["count"], row["of"]) == ("run now", 24, MANY)
@@ -60,14 +56,15 @@ class TestDryRun:
         assert len(row["examples"]) == 10
         told = run(url, *words, "--yes", form="table").out
         assert told.startswith("would run now 24 of 120 delayed jobs in group mail")
-        assert everything(raw) == before
+        assert board.snapshot() == before
 
     def test_what_is_refused_without_a_yes_changes_nothing(
         self, url: str, raw: redis.Redis, stocked: Stocked
     ) -> None:
-        before = everything(raw)
+        board = Board(raw, stocked.stream, group="mail")
+        before = board.snapshot()
         assert run(url, "delayed", "cancel", stocked.stream, *GROUP, "--all").code == 6
-        assert everything(raw) == before
+        assert board.snapshot() == before
 
     def test_a_limit_is_counted_with(self, url: str, stocked: Stocked) -> None:
         words = ("delayed", "cancel", stocked.stream, *GROUP, "--all", "--dry-run")
