@@ -170,3 +170,11 @@ def test_no_dead_letters_are_no_error(url: str, stream: str) -> None:
     ran = run(url, "dlq", "list", stream, "--group", "mail")
     assert (ran.code, ran.out) == (0, "")
     assert "no dead letters" in ran.err
+
+
+def test_a_letter_whose_record_is_lost_is_shown(url: str, stream: str, raw: redis.Redis) -> None:
+    jobs = buried(url, stream, 100)
+    raw.delete(Keys.of(stream, "mail").job(jobs[2].encode()))
+    [row] = run(url, "dlq", "show", stream, jobs[2], "--group", "mail").rows
+    assert row["id"] == jobs[2]
+    assert run(url, "dlq", "show", stream, "1-1", "--group", "mail").code == 3

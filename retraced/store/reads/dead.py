@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from retraced.entry import added_ms
 from retraced.events import Event, EventName, parse_record
 from retraced.keys import Keys
 from retraced.store.connection import Link
@@ -16,7 +17,8 @@ from retraced.store.reads.replies import id_parts, number, pairs, settled, text
 MOST_IN_PAGE = 500
 _PAGE_BYTES = 256 * 1024
 _FIRST_PAGE = 20
-_MOST_SEARCHED = 10_000
+_MOST_SEARCHED = 100_000
+_MOST_SEARCHED_ALIVE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,16 @@ async def dead_letters(
 
 
 def newest_first(
-    link: Link, keys: Keys, *, before: bytes | None = None, most: int = MOST_IN_PAGE
+    link: Link,
+    keys: Keys,
+    *,
+    before: bytes | None = None,
+    back_to: bytes = b"-",
+    most: int = MOST_IN_PAGE,
 ) -> Pages:
     """All dead letters older than the entry id `before`, in pages of at most `most`."""
     end = _beyond(before) if before else b"+"
-    return _pages(link, keys, "XREVRANGE", (end, b"-"), most=most)
+    return _pages(link, keys, "XREVRANGE", (end, back_to), most=most)
 
 
 def oldest_first(
@@ -122,13 +129,15 @@ async def newest_entry(link: Link, keys: Keys) -> bytes | None:
 
 async def dead_letter(link: Link, keys: Keys, job: bytes) -> DeadLetter | None:
     """The dead letter of a job, found by its record, else by looking through `P:dlq`."""
-    entry = await link.call("HGET", keys.job(job), "entry")
+    entry, state = await link.call("HMGET", keys.job(job), "entry", "state")
     if entry:
         reply = settled(await link.call("XRANGE", keys.dlq, entry, entry))
         letters = [_letter(found, fields) for found, fields in reply]
         if letters and letters[0].job == job:
             return letters[0]
-    return await _searched(link, keys, job)
+    # A job that isn't dead may have left a letter behind: that isn't worth a long search.
+    alive = state is not None and state != b"dead"
+    return await _searched(link, keys, job, most=_MOST_SEARCHED_ALIVE if alive else _MOST_SEARCHED)
 
 
 async def fields_of(link: Link, keys: Keys, letter: DeadLetter) -> tuple[tuple[bytes, bytes], ...]:
@@ -182,15 +191,18 @@ async def count_dead(link: Link, keys: Keys) -> int:
     return number(await link.call("XLEN", keys.dlq))
 
 
-async def _searched(link: Link, keys: Keys, job: bytes) -> DeadLetter | None:
+async def _searched(link: Link, keys: Keys, job: bytes, *, most: int) -> DeadLetter | None:
+    """Looks through the newest, back to the time when the job was added."""
+    added = added_ms(job)
+    oldest = b"-" if added is None else b"%d" % added
     searched = 0
-    async with aclosing(newest_first(link, keys)) as pages:
+    async with aclosing(newest_first(link, keys, back_to=oldest)) as pages:
         async for page in pages:
             for letter in page:
                 if letter.job == job:
                     return letter
             searched += len(page)
-            if searched >= _MOST_SEARCHED:
+            if searched >= most:
                 return None
     return None
 
