@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.lookup import found_group
+from retraced.cli.rediscli import redis_cli
 from retraced.cli.session import Session
 from retraced.cli.summary import say_paused
 from retraced.durations import format_ms
@@ -58,7 +57,8 @@ def pending(session: Session, stream: str, group: str, limit: int, redis_cli: bo
     if redis_cli:
         keys = Keys.of(stream, group)
         for key in (keys.stream, keys.ready):
-            click.echo(redis_cli_line(session.url(), key, keys.group, limit))
+            words = ("XPENDING", key.decode(), keys.group_name, "-", "+", str(limit))
+            click.echo(redis_cli(session.url(), *words))
         return
 
     async def work(link: Link) -> tuple[HeldPage, bytes, Pause | None]:
@@ -77,23 +77,6 @@ def pending(session: Session, stream: str, group: str, limit: int, redis_cli: bo
         )
     if for_people(session):
         say_paused(stream, group, paused)
-
-
-def redis_cli_line(url: str, key: bytes, group: bytes, limit: int) -> str:
-    """A command line for redis-cli, without a password."""
-    parts = urlsplit(url)
-    words = ["redis-cli"]
-    if parts.scheme == "unix":
-        words += ["-s", parts.path]
-    else:
-        words += ["-h", parts.hostname or "127.0.0.1", "-p", str(parts.port or 6379)]
-        database = parts.path.strip("/")
-        words += ["-n", database] if database not in ("", "0") else []
-        words += ["--tls"] if parts.scheme == "rediss" else []
-    words += ["--user", parts.username] if parts.username else []
-    words += ["--askpass"] if parts.password else []
-    words += ["XPENDING", key.decode(), group.decode(), "-", "+", str(limit)]
-    return shlex.join(words)
 
 
 def _row(holding: Holding, ready: bytes) -> Row:
