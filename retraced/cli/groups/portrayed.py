@@ -21,6 +21,7 @@ _MOST_WORKERS = 10
 _MOST_TYPES = 20
 _LABEL = 12
 _TYPE = 18
+_WIDTHS = (7, 10, 7, 7, 10, 7, 7)
 
 
 def lines(found: Portrait) -> Iterator[str]:
@@ -81,11 +82,8 @@ def _jobs(found: Portrait) -> str:
 
 
 def _stream(found: Portrait) -> str:
-    told = (
-        f"{plural(found.entries, 'entry', 'entries')}, read up to {found.group.position.decode()}"
-    )
-    checkpoint = found.group.state.get("checkpoint")
-    return f"{told}, settled up to {printable(checkpoint)}" if checkpoint else told
+    told = plural(found.entries, "entry", "entries")
+    return f"{told}, read up to {found.group.position.decode()}"
 
 
 def _workers(found: Portrait, stream: str, name: str) -> Iterator[str]:
@@ -134,13 +132,18 @@ def _times(found: Portrait) -> Iterator[str]:
         yield _line("times", "no job has run in the last hour")
         return
     heads = ("runs", "wait p50", "p95", "p99", "run p50", "p95", "p99")
-    yield "  " + f"{'times':{_TYPE}}" + "".join(f"{head:>8}" for head in heads)
+    yield _cells("times", heads)
     for job_type, each in rows[:_MOST_TYPES]:
         name = shortened(printable(job_type or _ALL), _TYPE - 1)
         cells = [f"{each.count:,}", *_percentiles(each.wait), *_percentiles(each.run)]
-        yield "  " + f"{name:{_TYPE}}" + "".join(f"{cell:>8}" for cell in cells)
+        yield _cells(name, cells)
     if len(rows) > _MOST_TYPES:
         yield f"  and {len(rows) - _MOST_TYPES:,} more types: -o json shows all"
+
+
+def _cells(name: str, cells: Sequence[str]) -> str:
+    padded = (f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+    return f"  {name:{_TYPE}}{''.join(padded)}"
 
 
 def _settings(found: Portrait) -> Iterator[str]:

@@ -23,7 +23,6 @@ OTHER = "(other)"
 _MINUTE_MS = 60_000
 _SLOTS = 7  # the last hour: six whole slots and the one that has begun
 _PAGE = 1000
-_LATE_MS = 15_000  # a minute's snapshot is written by the first worker that reports in it
 _COUNTED = ("completed", "failed", "dead", "reclaimed")
 
 
@@ -161,12 +160,14 @@ def _whole(value: object) -> int | None:
 
 
 def _rate(latest: _Snapshot, earlier: list[_Snapshot], window_ms: int) -> Rate | None:
-    """From the last snapshot before the window, else (a young group) from the first there is.
+    """From the snapshot that is nearest to the window's beginning; in a young group the first one.
 
     While no worker lives there are no snapshots, and no events to count either.
     """
-    before = [each for each in earlier if each.at_ms <= latest.at_ms - window_ms + _LATE_MS]
-    base = before[-1] if before else next(iter(earlier), None)
+    begins_ms = latest.at_ms - window_ms
+    before = [each for each in earlier if each.at_ms <= latest.at_ms - window_ms // 2]
+    nearest = min(before, key=lambda each: abs(each.at_ms - begins_ms), default=None)
+    base = nearest or next(iter(earlier), None)
     if base is None:
         return None
     over_ms = max(latest.at_ms - base.at_ms, 1)
