@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from retraced.cli import rediscli
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.lookup import found_group
-from retraced.cli.rediscli import redis_cli
 from retraced.cli.session import Session
 from retraced.cli.summary import say_paused
 from retraced.durations import format_ms
@@ -58,7 +58,7 @@ def pending(session: Session, stream: str, group: str, limit: int, redis_cli: bo
         keys = Keys.of(stream, group)
         for key in (keys.stream, keys.ready):
             words = ("XPENDING", key.decode(), keys.group_name, "-", "+", str(limit))
-            click.echo(redis_cli(session.url(), *words))
+            click.echo(rediscli.redis_cli(session.url(), *words))
         return
 
     async def work(link: Link) -> tuple[HeldPage, bytes, Pause | None]:
