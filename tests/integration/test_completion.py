@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import run
+from tests.servers import Server
 
 GONE = "redis://127.0.0.1:1"
 
@@ -106,3 +107,15 @@ def test_the_script_is_one_that_its_shell_can_read(shell: str, tmp_path: Path) -
     script = tmp_path / "script"
     script.write_text(run(GONE, "completion", shell, form="").out)
     subprocess.run([shell, "-n", str(script)], check=True, timeout=20)
+
+
+def test_a_server_that_hangs_holds_the_shell_up_for_a_second_at_most(
+    private_server: Server, environ: dict[str, str], tmp_path: Path
+) -> None:
+    run(private_server.url, "groups", "create", "emails", "--group", "mail")
+    at = {**environ, "RETRACED_URL": private_server.url}
+    assert pressed("retraced trace ", at, tmp_path) == ["emails"]
+    private_server.pause()
+    began = time.monotonic()
+    assert pressed("retraced trace ", at, tmp_path) == []
+    assert time.monotonic() - began < 4
