@@ -46,7 +46,7 @@ end
 local answer = nothing_to_cancel(record)
 if answer then
   if answer[1] == 'MISSING' and record.state then -- a record that outlived its job
-    tell('vanished', job, '', record, now)
+    tell('vanished', job, '"how":"only its record was left"', record, now)
     will_end(record, job, 'vanished', now)
     will_publish(now)
     commit()
