@@ -36,6 +36,10 @@ class Seen:
         assert found, f"no line has {part!r} in\n{self.text}"
         return " ".join(found[0].split())
 
+    async def lacks(self, part: str, deadline: float = 20.0) -> None:
+        """Waits until these words are gone from the screen."""
+        await waiting.eventually(lambda: part not in self.text, deadline, f"no more {part!r}")
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
 
@@ -56,5 +60,5 @@ async def top(
     app = TopApp(connector, Scope(stream, group), every_s=every_s, by="ada@here")
     async with app.run_test(size=SIZE) as pilot:
         seen = Seen(pilot)
-        await seen.shows("live")
+        await seen.shows("[1 Groups", "UTC")
         yield seen

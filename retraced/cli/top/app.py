@@ -34,6 +34,8 @@ _MORE_KEYS = {
     View.WORKERS: "details  P pause",
     View.DEAD: "story  R requeue  X purge",
 }
+_LINES = ("condition", "totals", "tabs", "said", "keys")
+_FILTER_HINT = "words, or type=mail error:refused age>1h; Enter, or Esc for all"
 _MESSAGE_S = 10.0
 _READING_S = 0.3  # after that, rows of the view before are taken away
 _TICK_S = 0.5
@@ -77,19 +79,21 @@ class Board(Screen[None]):
         self._message_at = 0.0
         self._note = ""
         self._refresher = Refresher(self._read, self._show, every_s=every_s)
+        # Kept here and not queried: the last refresh may end while the screen is being taken apart.
+        self._lines = {name: Static(markup=False, id=name) for name in _LINES}
+        self._rows = Table(id="rows")
+        self._entry = Input(id="filter", compact=True, placeholder=_FILTER_HINT)
 
     def compose(self) -> ComposeResult:
-        yield Static(markup=False, id="condition")
-        yield Static(markup=False, id="totals")
-        yield Static(markup=False, id="tabs")
-        yield Table(id="rows")
-        yield Static(markup=False, id="said")
-        yield Input(id="filter", compact=True, placeholder="words to look for; Enter, or Esc")
-        yield Static(markup=False, id="keys")
+        above, below = _LINES[:3], _LINES[3:]
+        yield from (self._lines[name] for name in above)
+        yield self._rows
+        yield self._entry
+        yield from (self._lines[name] for name in below)
 
     def on_mount(self) -> None:
-        self.query_one("#filter").display = False
-        self.query_one(Table).focus()
+        self._entry.display = False
+        self._rows.focus()
         self._redraw()
         self.set_interval(_TICK_S, self._tick)
         self._refresh_always()
@@ -128,12 +132,11 @@ class Board(Screen[None]):
         self.action_view((self._view.value - 1 + by) % len(View) + 1)
 
     def action_filter(self) -> None:
-        entry = self.query_one("#filter", Input)
-        entry.display = True
-        entry.focus()
+        self._entry.display = True
+        self._entry.focus()
 
     def action_unfilter(self) -> None:
-        self.query_one("#filter", Input).value = ""
+        self._entry.value = ""
         self._close_filter()
 
     def action_again(self) -> None:
@@ -187,7 +190,7 @@ class Board(Screen[None]):
             first, self._shown = view is not self._shown, view
             shown = page(snapshot, view, self._sieve)
             self._note = shown.note
-            self.query_one(Table).show(shown, first=first)
+            self._rows.show(shown, first=first)
         self._put("said", self._said())
 
     def _tick(self) -> None:
@@ -199,7 +202,7 @@ class Board(Screen[None]):
         self._put("condition", line)
         if self._view is not self._shown and waiting_s > _READING_S:
             self._note, self._shown = "", None
-            self.query_one(Table).show(Page((), empty="reading ..."), first=True)
+            self._rows.show(Page((), empty="reading ..."), first=True)
 
     def _said(self) -> str:
         """A message for some seconds, else what is wrong, else the note on the rows."""
@@ -209,7 +212,7 @@ class Board(Screen[None]):
         return printable(self._condition.error) if away else self._note
 
     def _target(self) -> Target | None:
-        line = self.query_one(Table).current if self._view is self._shown else None
+        line = self._rows.current if self._view is self._shown else None
         return line.target if line else None
 
     def _ask(self, view: View, key: str, deed: Callable[[Target], Deed]) -> None:
@@ -238,9 +241,8 @@ class Board(Screen[None]):
         await self._refresher.run()
 
     def _close_filter(self) -> None:
-        entry = self.query_one("#filter", Input)
-        entry.display = False
-        self.query_one(Table).focus()
+        self._entry.display = False
+        self._rows.focus()
 
     def _say(self, text: str) -> None:
         """Says something for a few seconds, instead of the view's note."""
@@ -249,7 +251,7 @@ class Board(Screen[None]):
 
     def _put(self, name: str, text: str) -> None:
         """Changes one of the single lines, if it says something else now."""
-        line = self.query_one(f"#{name}", Static)
+        line = self._lines[name]
         if str(line.content) != text:
             line.update(text)
 

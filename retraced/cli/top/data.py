@@ -10,11 +10,12 @@ from time import monotonic
 from retraced.cli.top.meter import Meter, Pace
 from retraced.keys import Keys
 from retraced.store.connection import Link
-from retraced.store.reads.activity import HeldView, Watch, WorkerView
+from retraced.store.reads.activity import HeldView, Watch
 from retraced.store.reads.dead import DeadLetter, dead_letters
 from retraced.store.reads.groups import known_groups
 from retraced.store.reads.overview import GroupView, overview
 from retraced.store.reads.rates import Times, times
+from retraced.store.reads.workerview import WorkerView
 
 MOST_GROUPS = 200
 MOST_LETTERS = 100

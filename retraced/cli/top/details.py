@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from retraced.cli import timeline
-from retraced.cli.listing import ago, shortened, when
+from retraced.cli.listing import ago, shortened, terminal_width, when
 from retraced.cli.output import printable
 from retraced.cli.summary import plural
 from retraced.cli.top.data import Snapshot
@@ -14,11 +15,11 @@ from retraced.cli.top.words import counted, span
 from retraced.durations import format_ms
 from retraced.keys import Keys
 from retraced.store.connection import Link
-from retraced.store.reads.activity import WorkerView
 from retraced.store.reads.groups import groups_of, stream_facts
 from retraced.store.reads.overview import GroupView
 from retraced.store.reads.rates import GroupTimes, Rate, Rates, Spread, Times, rates, times
 from retraced.store.reads.story import Story, story
+from retraced.store.reads.workerview import WorkerView
 
 _MOST_TYPES = 50
 
@@ -83,7 +84,11 @@ def _rates(found: Rates) -> Iterator[str]:
     yield "  A MINUTE, OVER   ADDED COMPLETED    FAILED      DEAD RECLAIMED"
     for name, rate in (("1 min", found.minute), ("5 min", found.five), ("1 h", found.hour)):
         yield f"  {name:<13}{_rate(rate)}"
-    yield "  since ever   " + ", ".join(f"{n} {found.totals[n]:,}" for n in sorted(found.totals))
+    counted = ", ".join(f"{name} {found.totals[name]:,}" for name in sorted(found.totals)) or "-"
+    head = "  since ever   "
+    yield from textwrap.wrap(
+        counted, terminal_width() - 1, initial_indent=head, subsequent_indent=" " * len(head)
+    )
 
 
 def _rate(rate: Rate | None) -> str:

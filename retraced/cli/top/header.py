@@ -53,8 +53,6 @@ def totals_line(snapshot: Snapshot) -> str:
         f"done {per_second(_total([pace.completed for pace in paces]))}/s",
         f"failed {per_second(_total([pace.failed for pace in paces]))}/s",
     ]
-    if paused := sum(group.paused for group in groups):
-        said.append(f"PAUSED {paused}")
     if snapshot.left_out:
         said.append(f"{MOST_GROUPS} of {MOST_GROUPS + snapshot.left_out} groups: use --stream")
     return "  ".join(said)
@@ -73,6 +71,8 @@ def tabs_line(snapshot: Snapshot | None, view: View) -> str:
     for each in View:
         name = f"{each.value} {_NAMES[each]} {short(counts[each])}"
         parts.append(f"[{name}]" if each is view else f" {name} ")
+    if paused := sum(group.paused for group in groups):
+        parts.append(f"  PAUSED {paused}")
     return " ".join(parts)
 
 

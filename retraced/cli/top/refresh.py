@@ -14,7 +14,7 @@ from retraced.errors import StoreError
 T = TypeVar("T")
 
 _AT_MOST_S = 10.0  # for one refresh, and between two tries while Redis is away
-_SHARE = 5  # a refresh that takes long is followed by a pause so many times as long
+_SHARE = 2  # a refresh that takes long is followed by a pause so many times as long
 _SLOWEST_S = 30.0
 
 
@@ -89,7 +89,7 @@ class Refresher(Generic[T]):
         finally:
             self._began = None
         took_s = monotonic() - began
-        slow = took_s * _SHARE > self._every_s
+        slow = took_s > self._every_s
         return found, self._now(Health.SLOW if slow else Health.LIVE, took_s)
 
     def _now(self, health: Health, took_s: float, error: str = "") -> Condition:

@@ -90,6 +90,7 @@ class Table(Widget, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._page = Page(())
+        self._needs: list[int] = []  # never less than before, so that columns stay where they are
         self._cursor = 0
         self._top = 0
         self._drawn: list[tuple[str, Style]] = []
@@ -104,6 +105,8 @@ class Table(Widget, can_focus=True):
         """Shows another state; `first`: with the cursor on the first row."""
         self._cursor = 0 if first else _followed(self._page.lines, page.lines, self._cursor)
         self._top = 0 if first else self._top
+        before = [0] * len(page.columns) if first else self._needs
+        self._needs = [max(pair) for pair in zip(before, _needs(page), strict=True)]
         self._page = page
         self._redraw()
 
@@ -153,7 +156,7 @@ class Table(Widget, can_focus=True):
         lines = self._page.lines
         self._top = min(self._top, self._cursor, max(len(lines) - room, 0))
         self._top = max(self._top, self._cursor - room + 1)
-        columns = fitting(self._page.columns, width)
+        columns = fitting(self._page.columns, self._needs, width)
         drawn = [(_joined(columns, [c.title for _, c, _ in columns], width), Style(bold=True))]
         for place, line in enumerate(lines[self._top : self._top + room], self._top):
             cells = [line.cells[at] for at, _, _ in columns]
@@ -165,7 +168,7 @@ class Table(Widget, can_focus=True):
         return drawn
 
 
-_Placed = list[tuple[int, Column, int]]
+Placed = list[tuple[int, Column, int]]
 
 
 def _followed(before: Sequence[Line], after: Sequence[Line], cursor: int) -> int:
@@ -178,28 +181,42 @@ def _followed(before: Sequence[Line], after: Sequence[Line], cursor: int) -> int
     return min(cursor, max(len(after) - 1, 0))
 
 
-def fitting(columns: Sequence[Column], width: int) -> _Placed:
-    """(place, column, its width) of those that fit; the flexible ones share what is left."""
+def _needs(page: Page) -> list[int]:
+    """The widest text of each column."""
+    return [
+        max([len(column.title), *(cell_len(line.cells[at]) for line in page.lines)])
+        for at, column in enumerate(page.columns)
+    ]
+
+
+def fitting(columns: Sequence[Column], needs: Sequence[int], width: int) -> Placed:
+    """(place, column, its width) of those that fit; `needs`: how wide the texts of each are."""
     kept = list(enumerate(columns))
     while True:
-        flexible = sum(not column.width for _, column in kept)
-        least = max((column.least for _, column in kept if not column.width), default=0)
+        flexible = [(at, column) for at, column in kept if not column.width]
         left = width - sum(column.width for _, column in kept) - (len(kept) - 1)
         yielding = max(kept, key=lambda each: each[1].yields, default=None)
-        tight = flexible and left // flexible < least
+        tight = sum(min(column.least, needs[at]) for at, column in flexible) > left
         if not tight or yielding is None or not yielding[1].yields:
             break
         kept.remove(yielding)
-    share, surplus = divmod(max(left, 0), flexible) if flexible else (0, 0)
-    placed: _Placed = []
-    for at, column in kept:
-        own = column.width or max(share + surplus, 1)
-        surplus = surplus if column.width else 0
-        placed.append((at, column, own))
-    return placed
+    shares = _shares([(at, needs[at]) for at, _ in flexible], max(left, 0))
+    return [(at, column, column.width or shares[at]) for at, column in kept]
 
 
-def _joined(columns: _Placed, cells: Sequence[str], width: int) -> str:
+def _shares(needs: Sequence[tuple[int, int]], left: int) -> dict[int, int]:
+    """What each flexible column gets: those of little need theirs, the others equal parts."""
+    shares: dict[int, int] = {}
+    waiting = sorted(needs, key=lambda each: each[1])
+    while waiting:
+        at, need = waiting.pop(0)
+        # The last one gets all: what nobody needs goes to the most needy.
+        shares[at] = min(need, left // (len(waiting) + 1)) if waiting else max(left, 1)
+        left -= shares[at]
+    return shares
+
+
+def _joined(columns: Placed, cells: Sequence[str], width: int) -> str:
     parts = [
         _cell(text, own, column) for (_, column, own), text in zip(columns, cells, strict=True)
     ]

@@ -12,17 +12,20 @@ from retraced.cli.top.sieve import Sieve
 from retraced.cli.top.table import Column, Line, Page, Tone
 from retraced.cli.top.target import Target
 from retraced.cli.top.words import counted, per_second, short, span
+from retraced.durations import format_ms
 from retraced.entry import added_ms
 from retraced.filter import JobFacts
 from retraced.keys import Keys
-from retraced.store.reads.activity import HeldView, WorkerView
+from retraced.store.reads.activity import HeldView
 from retraced.store.reads.held import Activity
 from retraced.store.reads.overview import GroupView
 from retraced.store.reads.replies import text
+from retraced.store.reads.workerview import WorkerView
 
 MOST_ROWS = 500
 TOO_LONG = 10  # times the p99 of its type
 _TOO_LONG_MS = 1000  # below that nobody waits for it
+_JUST_BEGUN_MS = 1000
 
 _WHERE = "STREAM/GROUP"
 
@@ -64,8 +67,8 @@ _DEAD = (
     Column("TYPE", least=11),
     Column("REASON", 9),
     Column("TRIES", 5, right=True),
-    Column("ERROR", least=11),
-    Column(_WHERE, least=20, yields=1),
+    Column("ERROR", least=20),
+    Column(_WHERE, least=11, yields=1),
 )
 
 
@@ -175,7 +178,7 @@ def _job(held: HeldView, times: float | None, snapshot: Snapshot) -> Line:
         "-" if held.delivery is None else str(held.delivery),
         printable(held.consumer),
         where,
-        span(None if usual is None else int(usual)),
+        "-" if usual is None else format_ms(int(usual)),
     )
     key = f"{where} {cells[1]} {cells[5]}"
     facts = JobFacts(
@@ -236,12 +239,14 @@ def _worker(worker: WorkerView) -> Line:
 
 
 def _longest(worker: WorkerView) -> str:
-    """Which of the jobs it told of has run longest, by type."""
+    """The type of what has run longest. What had only just begun may have ended since."""
     if not worker.runs:
         return "-"
     run = worker.runs[0]
     if run.type is None or run.ran_ms is None:
         return printable(run.job)
+    if run.ran_ms < _JUST_BEGUN_MS:
+        return "-"
     return f"{printable(run.type)} {span(run.ran_ms + worker.beat_ms)}"
 
 

@@ -28,7 +28,7 @@ def per_second(rate: float | None) -> str:
 
 
 def span(ms: int | None) -> str:
-    """A duration in whole seconds from one second on; `-` for None."""
+    """A duration in whole seconds, so that it rarely changes; `-` for None."""
     if ms is None:
         return "-"
-    return format_ms(ms if ms < 1000 else ms // 1000 * 1000)
+    return "<1s" if ms < 1000 else format_ms(ms // 1000 * 1000)

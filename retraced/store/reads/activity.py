@@ -9,60 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
-
 from retraced.entry import split_ready
 from retraced.errors import InvalidEntry
 from retraced.keys import Keys
 from retraced.store.connection import Link
 from retraced.store.reads.held import Activity
 from retraced.store.reads.overview import Command, GroupView
-from retraced.store.reads.replies import if_group, number, pairs, settled, text
+from retraced.store.reads.replies import if_group, pairs, settled
+from retraced.store.reads.workerview import Run, WorkerView, worker_view
 
 MOST_WORKERS = 200
+MOST_RUNS = 200
 MOST_HELD = 100
 _BODIES = 20  # ready entries asked for in one pipeline: their bodies come along
 _MOST_REMEMBERED = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A job that a worker ran at its last heartbeat; `ran_ms` up to then. None: not told."""
-
-    job: bytes
-    type: str | None = None
-    ran_ms: int | None = None
-    delivery: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerView:
-    """A worker as its last heartbeat tells, `beat_ms` ago. `facts` is empty once it is gone.
-
-    `runs`: the longest first, at most 200 of the group's stream; `running`: all that it told of.
-    """
-
-    keys: Keys
-    consumer: bytes
-    beat_ms: int
-    visibility_ms: int
-    facts: Mapping[str, str] = field(default_factory=dict)
-    runs: tuple[Run, ...] = ()
-    running: frozenset[bytes] | None = None
-
-    @property
-    def gone(self) -> bool:
-        """Whether it has been silent for three visibility timeouts; its jobs are others' now."""
-        return self.beat_ms > 3 * self.visibility_ms
-
-    @property
-    def silent_ms(self) -> int:
-        """How long nothing has moved in it: no heartbeat, or an event loop that stands still."""
-        return self.beat_ms + number(self.facts.get("silent_ms", "").encode())
-
-    @property
-    def stalled(self) -> bool:
-        return self.silent_ms > self.visibility_ms
+_OVER = frozenset({b"delayed", b"dead", b"done", b"cancelled", b"vanished", b"purged"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +71,7 @@ class Watch:
             await link.calls([("HGETALL", g.keys.worker(c)) for g, c, _ in new]) if new else []
         )
         for (group, consumer, at_ms), reply in zip(new, replies, strict=True):
-            view = _worker(group, consumer, pairs(settled(reply)))
+            view = worker_view(group, consumer, pairs(settled(reply)))
             fresh[group.keys.prefix, consumer] = (at_ms, view)
         self._beats = fresh
         return [
@@ -122,10 +83,12 @@ class Watch:
     ) -> list[HeldView]:
         """What the workers told that they run, and of what else is held the lowest ids.
 
-        At most 100 rows of the pending lists, shared by the groups that hold something.
+        At most the 200 longest runs, and 100 rows of the pending lists, shared by the groups that
+        hold something.
         """
         alive = [worker for worker in workers if not worker.gone]
-        told = [_told(worker, run) for worker in alive for run in worker.runs]
+        runs = [_told(worker, run) for worker in alive for run in worker.runs]
+        told = await _still_held(link, sorted(runs, key=_longest_first)[:MOST_RUNS])
         known = {(each.keys.prefix, each.job) for each in told}
         owners = {(each.keys.prefix, each.consumer): each for each in workers}
         others = [
@@ -211,42 +174,27 @@ async def _members(link: Link, groups: Sequence[GroupView]) -> list[tuple[GroupV
     return list(found.values())
 
 
-def _worker(group: GroupView, consumer: bytes, told: Mapping[bytes, bytes]) -> WorkerView:
-    facts = {text(name): text(value) for name, value in told.items()}
-    jobs, runs = _list(facts.pop("running", None)), _list(facts.pop("runs", None))
-    ids = None if jobs is None else [str(job).encode() for job in jobs]
-    return WorkerView(
-        keys=group.keys,
-        consumer=consumer,
-        beat_ms=0,
-        visibility_ms=group.visibility_ms,
-        facts=facts,
-        runs=tuple(_runs(group.keys, ids or [], runs)),
-        running=None if ids is None else frozenset(ids),
-    )
+async def _still_held(link: Link, runs: Sequence[HeldView]) -> list[HeldView]:
+    """Those that haven't ended since the heartbeat that told of them."""
+    asked: list[Command] = []
+    for run in runs:
+        if (run.delivery or 1) > 1:
+            asked.append(("HGET", run.keys.job(run.job), "state"))
+        else:
+            asked.append(("XPENDING", run.keys.stream, run.keys.group, run.job, run.job, 1))
+    replies = await link.calls(asked) if asked else []
+    return [run for run, reply in zip(runs, replies, strict=True) if _is_held(run, reply)]
 
 
-def _runs(keys: Keys, jobs: Sequence[bytes], told: list[Any] | None) -> Iterable[Run]:
-    """The group's own: a worker of several streams tells of all it runs in each heartbeat."""
-    if told is None or len(told) != len(jobs):
-        yield from map(Run, jobs)
-        return
-    for job, each in zip(jobs, told, strict=True):
-        match each:
-            case [str(name), int(ran_ms), int(delivery), str(stream), *_]:
-                if stream == keys.stream_name:
-                    yield Run(job, name, ran_ms, delivery)
-            case _:
-                yield Run(job)
+def _is_held(run: HeldView, reply: Any) -> bool:
+    """By the state in the record of a later delivery, else by the row of the pending list."""
+    if (run.delivery or 1) > 1:
+        return settled(reply) not in _OVER
+    return any(row[1] == run.consumer for row in if_group(reply, []))
 
 
-def _list(told: str | None) -> list[Any] | None:
-    """A fact that is a JSON list; None when it is absent or something else."""
-    try:
-        found = orjson.loads(told or "null")
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, list) else None
+def _longest_first(run: HeldView) -> int:
+    return -(run.ran_ms or 0)
 
 
 def _told(worker: WorkerView, run: Run) -> HeldView:
