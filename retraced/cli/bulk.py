@@ -177,7 +177,7 @@ async def _count(
 
 def _stopped(outcome: Outcome, *, asked: Asked, verb: Verb, unsure: bool) -> str:
     more = ", and perhaps a few whose answer was lost" if unsure else ""
-    return f"stopped: {summary(outcome, verb)}{more}. The rest: {asked.again}"
+    return f"stopped: {summary(outcome, verb)}{more}. This does the rest:\n  {asked.again}"
 
 
 def _limited(total: int | None, asked: Asked) -> int | None:

@@ -160,7 +160,7 @@ class TestInterrupted:
         left = waiting(raw, stocked.stream)
         assert 0 < left < MANY
         assert f"stopped: queued {MANY - left} delayed jobs" in said
-        assert "The rest: retraced --url" in said
+        assert "This does the rest:\n  retraced --url" in said
         words = ("delayed", "run-now", stocked.stream, *GROUP, "--all", "--yes")
         assert run(url, *words).code == 0
         assert waiting(raw, stocked.stream) == 0

@@ -275,6 +275,15 @@ class TestCancel:
         assert raw.zcard(keys.delayed) == 5
         assert raw.scard(keys.cancelled) == 4
 
+    def test_a_job_that_may_be_deep_in_a_long_queue_is_not_said_to_be_there(
+        self, url: str, raw: redis.Redis, stream: str
+    ) -> None:
+        done = fill(url, stream, each=1, kinds=["done"]).done[0]
+        for number in range(600):
+            raw.xadd(Keys.of(stream, "mail").ready, {"@job": f"{number}-1"})
+        [row] = run(url, "jobs", "cancel", stream, done).rows
+        assert row["why"].startswith("not found, but the queue is long")
+
     def test_nothing_to_cancel_is_no_failure(self, url: str, stocked: Stocked) -> None:
         words = ("jobs", "cancel", stocked.stream, *GROUP, "type=none", "--yes")
         ran = run(url, *words, form="table")

@@ -14,7 +14,7 @@ from retraced.store.connection import Link
 from retraced.store.reads.groups import StreamFacts, groups_of
 from retraced.store.reads.held import Activity
 from retraced.store.reads.jobs import BY_FLOW, Place, matching
-from retraced.store.reads.story import story
+from retraced.store.reads.story import State, story
 from retraced.store.writes import Ruling, cancel
 
 _HELD = (Place.HELD, Place.HELD_AGAIN)
@@ -59,9 +59,10 @@ class Cancelling:
         return replace(result, why=held if target.held else _QUEUED)
 
     async def _what_happens(self, keys: Keys, job: bytes) -> str:
-        holding = (await story(self.link, keys, job, self.facts)).holding
+        found = await story(self.link, keys, job, self.facts)
+        holding = found.holding
         if holding is None:
-            return _QUEUED
+            return _QUEUED if found.state is State.QUEUED else _DEEP
         worker = holding.consumer.decode("utf-8", "replace")
         match holding.activity:
             case Activity.RUNNING:
@@ -72,6 +73,7 @@ class Cancelling:
                 return f"held by {worker}: within 1.5 s if it runs, else before it starts"
 
 
+_DEEP = "not found, but the queue is long: if it is in there, it ends when it would be started"
 _QUEUED = "in the queue: ends when it would be started"
 
 
