@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import redis
 
 from tests.scale.filling import GROUP, STREAM, TRACED, fill_server
-from tests.scale.measure import Measured, idle, measure
+from tests.scale.measure import Measured, first_in_line, idle, measure
 from tests.servers import EMBEDDED, make
 from tests.stock import Stocked
 
@@ -28,13 +28,16 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with redis.Redis.from_url(server.url) as client:  # its fsyncs are not what is measured
             client.config_set("appendonly", "no")
-        return _run(server.url, given.each, given.only)
+            pid = int(client.info("server")["process_id"])
+        return _run(server.url, given.each, given.only, pid)
     finally:
         server.close()
 
 
-def _run(url: str, each: int, only: str) -> int:
+def _run(url: str, each: int, only: str, pid: int | None = None) -> int:
     stocked, traced = fill_server(url, each)
+    if pid is not None:
+        first_in_line(pid)
     print(
         f"{'COMMAND':38} {'SECONDS':>7} {'PING ms':>7} {'OVER 5':>7} {'CALL ms':>7}  LONGEST CALL"
     )
