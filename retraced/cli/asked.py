@@ -80,12 +80,13 @@ def bulk_options(
     def decorate(work: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(work)
         def command(*args: Any, **given: Any) -> Any:
-            options = {name: given.pop(name) for name in _OPTIONS}
-            options["every"] = options["every"] or (ranged and not options["words"])
+            options = {name: given.pop(name) for name in _OPTIONS if name in given}
+            if ranged:
+                options["every"] = not options["words"]
             return work(*args, asked=_asked(verb, **options), **given)
 
         decorated: Callable[..., Any] = command
-        for option in reversed(_options(verb)):
+        for option in reversed(_options(verb, ranged)):
             decorated = option(decorated)
         return decorated
 
@@ -103,14 +104,18 @@ def split_words(words: Sequence[str]) -> tuple[list[bytes], Filter]:
 _OPTIONS = ("words", "every", "dry_run", "rate", "yes", "limit")
 
 
-def _options(verb: Verb) -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+def _options(verb: Verb, ranged: bool) -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    every = click.option(
+        "--all", "every", is_flag=True, help=f"All {verb.noun}s that there are now."
+    )
+    wants = "Agree; all but named ones want it." if ranged else "Agree; a FILTER and --all want it."
     return [
         click.argument("words", metavar="[ID|FILTER]...", nargs=-1),
-        click.option("--all", "every", is_flag=True, help=f"All {verb.noun}s that there are now."),
+        *([] if ranged else [every]),
         click.option("--dry-run", is_flag=True, help="Only count, and show some."),
         click.option("--rate", type=Rate(), metavar="N/s", help="Not faster than this: 50/s."),
         click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many."),
-        click.option("--yes", is_flag=True, help="Agree; a FILTER and --all want it."),
+        click.option("--yes", is_flag=True, help=wants),
     ]
 
 

@@ -29,7 +29,7 @@ EXAMPLES = """
 Examples:
   retraced events emails --follow
   retraced events emails --group mail --event failed --event dead --since 1h
-  retraced -o jsonl events emails --group mail --since 2026-11-24T08:00:00Z --limit 10000
+  retraced -o jsonl events emails --since 2026-11-24T08:00:00Z --limit 10000
   redis-cli XREVRANGE 'retraced:{emails}:mail:events' + - COUNT 10
 
 Events are kept as long as their number and size allow (`retraced groups show`). A line is cut at
@@ -68,6 +68,7 @@ class Wanted:
     default=100,
     show_default=True,
     type=click.IntRange(0, 1_000_000),
+    metavar="N",
     help="The newest so many.",
 )
 @click.option("--follow", "-f", is_flag=True, help="Go on with those that come, until Ctrl-C.")

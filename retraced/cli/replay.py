@@ -26,7 +26,7 @@ EXAMPLES = """
 \b
 Examples:
   retraced replay emails --group mail --from 2h --to 1h --dry-run
-  retraced replay emails --group mail --from 2026-11-24T08:00:00Z type=invoice --rate 50/s --yes
+  retraced replay emails --group mail --from 2h type=invoice --rate 50/s --yes
   retraced replay emails --group mail 1795501170340-0
 
 Without --yes it says how many it would replay, and does nothing (exit code 6). Each job runs with a
