@@ -9,7 +9,8 @@ import asyncio
 import math
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import click
 
@@ -69,20 +70,9 @@ async def act_on(
         return await _count(pages, asked=asked, verb=verb, total=total)
     known = None if asked.filter or asked.ids else _limited(total, asked)
     progress = Progress(verb.done, total=known, quiet=bool(asked.ids) or _on_terminal(session))
-    pace, outcome = _Pace(asked.rate_per_s), Outcome(of=total)
-    try:
-        async for page in pages:
-            await _act_on_page(page, act, outcome, session=session, asked=asked, verb=verb,
-                               pace=pace, progress=progress)  # fmt: skip
-            if asked.limit is not None and outcome.jobs >= asked.limit:
-                break
-    except (asyncio.CancelledError, StoreError) as error:
-        progress.close()
-        unsure = isinstance(error, StoreError)
-        click.echo(_stopped(outcome, asked=asked, verb=verb, unsure=unsure), err=True)
-        raise
-    progress.close()
-    return outcome
+    work = _Work(act, session, asked, verb, _Pace(asked.rate_per_s), progress, Outcome(of=total))
+    await work.through(pages)
+    return work.outcome
 
 
 async def rule(link: Link, calls: Sequence[tuple[bytes, Call[Verdict]]]) -> list[Result]:
@@ -99,28 +89,50 @@ async def rule(link: Link, calls: Sequence[tuple[bytes, Call[Verdict]]]) -> list
     return results
 
 
-async def _act_on_page(
-    page: Sequence[C],
-    act: Callable[[Sequence[C]], Awaitable[Sequence[Result]]],
-    outcome: Outcome,
-    *,
-    session: Session,
-    asked: Asked,
-    verb: Verb,
-    pace: _Pace,
-    progress: Progress,
-) -> None:
-    left = len(page) if asked.limit is None else asked.limit - outcome.jobs
-    size = pace.piece
-    for start in range(0, min(len(page), left), size):
-        piece = page[start : min(start + size, left)]
-        await pace.turn(len(piece))
-        results, cancelled = await _whole(act(piece))
-        outcome.take(len(piece), results, keep=bool(asked.ids))
-        stream(session, results, verb)
-        progress.add(len(piece))
-        if cancelled:
-            raise asyncio.CancelledError
+@dataclass(frozen=True, slots=True)
+class _Work(Generic[C]):
+    """Acts on page after page, until they end, the limit is reached, or somebody stops it."""
+
+    act: Callable[[Sequence[C]], Awaitable[Sequence[Result]]]
+    session: Session
+    asked: Asked
+    verb: Verb
+    pace: _Pace
+    progress: Progress
+    outcome: Outcome
+
+    async def through(self, pages: AsyncIterator[Sequence[C]]) -> None:
+        try:
+            async for page in pages:
+                await self._page(page)
+                if self._left() <= 0:
+                    break
+        except (asyncio.CancelledError, StoreError) as error:
+            self.progress.close()
+            click.echo(self._stopped(unsure=isinstance(error, StoreError)), err=True)
+            raise
+        self.progress.close()
+
+    async def _page(self, page: Sequence[C]) -> None:
+        wanted = page[: self._left()]
+        for start in range(0, len(wanted), self.pace.piece):
+            piece = wanted[start : start + self.pace.piece]
+            await self.pace.turn(len(piece))
+            results, cancelled = await _whole(self.act(piece))
+            self.outcome.take(len(piece), results, keep=bool(self.asked.ids))
+            stream(self.session, results, self.verb)
+            self.progress.add(len(piece))
+            if cancelled:
+                raise asyncio.CancelledError
+
+    def _left(self) -> int:
+        limit = self.asked.limit
+        return sys.maxsize if limit is None else limit - self.outcome.jobs
+
+    def _stopped(self, *, unsure: bool) -> str:
+        more = ", and perhaps a few whose answer was lost" if unsure else ""
+        told = f"stopped: {summary(self.outcome, self.verb)}{more}."
+        return f"{told} This does the rest:\n  {self.asked.again}"
 
 
 class _Pace:
@@ -173,11 +185,6 @@ async def _count(
     if not asked.dry_run and outcome.would:
         raise Refused(f"{would(outcome, verb)}; say --yes, or --dry-run to only count")
     return outcome
-
-
-def _stopped(outcome: Outcome, *, asked: Asked, verb: Verb, unsure: bool) -> str:
-    more = ", and perhaps a few whose answer was lost" if unsure else ""
-    return f"stopped: {summary(outcome, verb)}{more}. This does the rest:\n  {asked.again}"
 
 
 def _limited(total: int | None, asked: Asked) -> int | None:

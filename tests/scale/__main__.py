@@ -17,6 +17,7 @@ from tests.servers import EMBEDDED, make
 from tests.stock import Stocked
 
 _MOST_S = 600.0
+_FINDINGS = {"doctor": (1,)}  # it has found something
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,7 +48,7 @@ def _run(url: str, each: int, only: str, pid: int | None = None) -> int:
         if only in name:
             measured = measure(url, name, words, most_s=_MOST_S)
             _print(measured)
-            failed += measured.code != 0
+            failed += measured.code not in (0, *_FINDINGS.get(name, ()))
     return 1 if failed else 0
 
 
