@@ -159,8 +159,8 @@ class Settler:
                     self._answered(delivery, _COMPLETE, answer)
             return
         subscription = self.subscription
-        for delivery, (_, _, wait_ms, run_ms) in zip(batch, done, strict=True):
-            subscription.measures.add(delivery.entry.type, wait_ms, run_ms)
+        subscription.measures.completed(batch, done)
+        for delivery in batch:
             subscription.forget(delivery)
             self._settled(delivery)
         self._tally.done += len(batch)
