@@ -74,18 +74,19 @@ class TestList:
             beyond = ("--after", rows[-1]["position"])
         assert paged == whole
 
+    @pytest.mark.parametrize("order", [("--oldest",), ()])
     def test_a_page_goes_on_though_the_job_it_ended_with_has_moved(
-        self, url: str, raw: redis.Redis, stream: str
+        self, url: str, raw: redis.Redis, stream: str, order: tuple[str, ...]
     ) -> None:
         fill(url, stream, each=12, kinds=["delayed"])
         keys = Keys.of(stream, "mail")
         members: Any = raw.zrange(keys.delayed, 0, -1)
         for member in members:  # all due in the same millisecond
             raw.zadd(keys.delayed, {member: 4_000_000_000_000})
-        whole = ids(listed(url, stream, "--oldest"))
-        first = listed(url, stream, "--oldest", "--limit", "5")
-        raw.zrem(keys.delayed, members[4])
-        rest = listed(url, stream, "--oldest", "--after", first[-1]["position"])
+        whole = ids(listed(url, stream, *order))
+        first = listed(url, stream, *order, "--limit", "5")
+        raw.zrem(keys.delayed, members[4] if order else members[-5])
+        rest = listed(url, stream, *order, "--after", first[-1]["position"])
         assert ids(first) + ids(rest) == whole
 
     @pytest.mark.parametrize(
