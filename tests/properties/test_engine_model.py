@@ -20,9 +20,9 @@ from retraced.outcome import Outcome, Succeeded
 from retraced.store import writes
 from retraced.store.connection import Connector
 from retraced.store.writes import Answer, Ruling, Source
-from tests.properties.model.drawn import GROUPS, groups, manners, outcomes, picks, workers
+from tests.properties.model.drawn import GROUPS, changes, groups, manners, outcomes, picks, workers
 from tests.properties.model.hands import Delivery, Manner, Worker, decided
-from tests.properties.model.job import OVER, Job, Place
+from tests.properties.model.job import OVER, Changes, Job, Place
 from tests.properties.model.play import UNBOUNDED
 from tests.properties.model.working import Working
 from tests.servers import Server
@@ -52,19 +52,51 @@ class Engine(Working):
         pick=picks,
         place=st.just(Place.DEAD) | st.sampled_from([*Place]),
         act=st.sampled_from(["requeue", "requeue", "keep", "purge"]),
+        edits=st.just({}) | changes,
     )
-    def exhume(self, group: str, pick: int, place: Place, act: str) -> None:
-        """Puts a dead letter back, or removes it."""
+    def exhume(self, group: str, pick: int, place: Place, act: str, edits: Changes) -> None:
+        """Puts a dead letter back, changed or not, or removes it."""
         for job in self.some_job(group, place, pick):
             if act == "purge":
                 self.purge_one(group, job)
             else:
-                self.requeue_one(group, job, keep=act == "keep")
+                self.requeue_one(group, job, keep=act == "keep", edits=edits)
 
-    def requeue_one(self, group: str, job: Job, *, keep: bool = False) -> Ruling:
-        ruling = self.play.world.requeue(self.play.group(group), job, keep_schedule=keep)
-        call = writes.requeue(self.play.keys[group], job.id, by="ada", keep_schedule=keep)
+    def requeue_one(
+        self, group: str, job: Job, *, keep: bool = False, edits: Changes | None = None
+    ) -> Ruling:
+        changed = edits or {}
+        ruling = self.play.world.requeue(
+            self.play.group(group), job, keep_schedule=keep, changes=changed
+        )
+        call = writes.requeue(
+            self.play.keys[group], job.id, by="ada", keep_schedule=keep, changes=changed
+        )
         return self.play.ask(group, call, ruling)
+
+    @precondition(lambda self: self.anywhere(Place.DELAYED))
+    @rule(
+        group=groups,
+        pick=picks,
+        place=st.just(Place.DELAYED) | st.sampled_from([*Place]),
+        twice=st.booleans(),
+    )
+    def run_now(self, group: str, pick: int, place: Place, twice: bool) -> None:
+        for job in self.some_job(group, place, pick) * (1 + twice):
+            ruling = self.play.world.run_now(self.play.group(group), job)
+            self.play.ask(group, writes.run_now(self.play.keys[group], job.id, by="ada"), ruling)
+
+    @precondition(lambda self: self.play.world.retains and self.anywhere(*OVER))
+    @rule(
+        group=groups,
+        pick=picks,
+        place=st.sampled_from([Place.DONE] * 8 + [*Place]),
+        twice=st.booleans(),
+    )
+    def replay(self, group: str, pick: int, place: Place, twice: bool) -> None:
+        for job in self.some_job(group, place, pick) * (1 + twice):
+            ruling = self.play.world.replay(self.play.group(group), job)
+            self.play.ask(group, writes.replay(self.play.keys[group], job.id, by="ada"), ruling)
 
     def purge_one(self, group: str, job: Job) -> Ruling:
         ruling = self.play.world.purge(self.play.group(group), job)
@@ -206,6 +238,7 @@ class Engine(Working):
             self.drain_group(group, last)
             assert not self.jobs(group, *(set(Place) - OVER))
             assert self.link.run(writes.drained(self.play.keys[group])).empty
+        self.play.retain(None)
         for group in GROUPS:
             self.play.sweep(group, prune=True)
             own = self.play.group(group)

@@ -20,7 +20,7 @@ from retraced.outcome import (
     Unhandled,
 )
 from tests.properties.model.hands import Manner
-from tests.properties.model.job import SCHEDULE
+from tests.properties.model.job import SCHEDULE, Changes
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -62,10 +62,12 @@ manners = st.builds(
     backoff=st.sampled_from(["fixed:0", "fixed:1h~0%"]),
     max_bytes=st.sampled_from([262_144, 1]),
 )
-names = st.sampled_from(
+known_names = st.sampled_from(
     [b"type", b"payload", b"to", b"@job", b"@attempt", b"@due", b"@@x", b"@", b"", *SCHEDULE]
-) | st.binary(max_size=5)
+)
+names = known_names | st.binary(max_size=5)
 values = st.binary(max_size=9) | st.sampled_from([b"f:to", b"250ms", b"\x00" * 70])
+changes: st.SearchStrategy[Changes] = st.dictionaries(known_names, st.none() | values, max_size=3)
 short = st.lists(st.tuples(names, values), min_size=1, max_size=4)
 too_long = st.builds(lambda n, x: [(b"n%d" % i, x) for i in range(n)], st.just(1_001), values)
 entries = st.integers(0, 19).flatmap(lambda n: too_long if n == 19 else short)

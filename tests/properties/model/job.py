@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -23,8 +24,10 @@ MAX_ATTEMPTS = 3
 MAX_CRASHES = 2
 BY_REFERENCE = 1000
 SCHEDULE = (b"delay", b"run_at", b"expires")
+NO_SCHEDULE: Mapping[bytes, None] = dict.fromkeys(SCHEDULE)
 FRESH = Numbers(attempt=0, deliveries=0, lost=0, crashes=0)
 SOME_TIME = -1
+Changes = Mapping[bytes, bytes | None]
 
 
 class Place(StrEnum):
@@ -132,14 +135,26 @@ class Job:
         self.place, self.entry, self.numbers = Place.DEAD, b"", numbers
         self.folded |= self.long
 
-    def start_again(self) -> None:
+    def start_again(self, fields: list[bytes]) -> None:
         """The group was lost, and its entry in `S` is unread once more."""
+        self.fields = fields
         self.place, self.numbers, self.begun, self.obeyed = Place.UNREAD, FRESH, False, None
         self.source, self.folded, self.fence = Source.STREAM, False, 0
 
-    def without_schedule(self) -> None:
-        pairs = zip(self.fields[::2], self.fields[1::2], strict=True)
-        self.fields = [part for pair in pairs if pair[0] not in SCHEDULE for part in pair]
+    def edit(self, changes: Changes) -> None:
+        """Fields get a new value or are removed; one given more than once becomes one."""
+        kept: list[bytes] = []
+        done = set()
+        for name, value in zip(self.fields[::2], self.fields[1::2], strict=True):
+            changed = changes.get(name, value)
+            if changed is not None and not (name in changes and name in done):
+                kept += (name, changed)
+            done.add(name)
+        for name, new in changes.items():
+            if new is not None and name not in done:
+                kept += (name, new)
+        self.fields = kept
+        self.folded |= bool(changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from retraced.errors import GroupMissing
 from retraced.keys import Keys
 from retraced.outcome import Outcome
+from retraced.retention import Retention
 from retraced.store import writes
 from retraced.store.connection import BlockingLink
 from retraced.store.scripts import Call
@@ -44,6 +45,10 @@ class Play:
         self.hands.clear(stream.encode())
         for name in groups:
             assert link.run(writes.join(self.keys[name], visibility_ms=VISIBILITY_MS)).created
+
+    def retain(self, retention: Retention | None) -> None:
+        self.link.run(writes.retain(next(iter(self.keys.values())), retention))
+        self.world.retains = retention is not None
 
     @property
     def stream(self) -> bytes:

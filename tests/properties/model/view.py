@@ -127,6 +127,7 @@ def _records(
     for (_, group, job), reply in zip(where, replies, strict=True):
         found[group][job] = _pairs(reply)
     known = {name for name, _, _ in where}
+    known |= {groups[0].settings}
     known |= {b"%b:%b" % (keys.prefix, part) for keys in groups for part in PERMANENT}
     workers = tuple(keys.worker(b"") for keys in groups)
     return found, [name for name in names if name not in known and not name.startswith(workers)]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from retraced.outcome import Outcome
+from retraced.retention import Retention
 from retraced.store.connection import BlockingLink
 from retraced.store.writes import Answer, Author
 from tests.properties.model.drawn import (
@@ -51,8 +52,9 @@ class Working(RuleBasedStateMachine):
     def anywhere(self, *places: Place) -> bool:
         return any(self.jobs(group, *places) for group in GROUPS)
 
-    @initialize(first=st.lists(entries, min_size=1, max_size=4))
-    def begin(self, first: list[Fields]) -> None:
+    @initialize(first=st.lists(entries, min_size=1, max_size=4), retains=st.booleans())
+    def begin(self, first: list[Fields], retains: bool) -> None:
+        self.play.retain(Retention.parse("all") if retains else None)
         self.add(first)
 
     @rule(given=st.lists(entries, min_size=1, max_size=2))

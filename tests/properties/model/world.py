@@ -10,8 +10,10 @@ from retraced.outcome import Cancelled, Outcome, Succeeded
 from retraced.store.writes import Answer, Held, Moved, Ruling, Source
 from tests.properties.model.job import (
     FRESH,
+    NO_SCHEDULE,
     OVER,
     SOME_TIME,
+    Changes,
     Fate,
     Job,
     Place,
@@ -69,10 +71,11 @@ class Group:
 
 
 class World:
-    """`stream`: what must be in `S`."""
+    """`stream`: what must be in `S`; `retains`: settled entries stay there, all of them."""
 
     def __init__(self, groups: Iterable[str]) -> None:
         self.stream: dict[bytes, list[bytes]] = {}
+        self.retains = False
         self.groups = {name: Group(name) for name in groups}
 
     def add(self, job: bytes, fields: list[bytes]) -> None:
@@ -144,17 +147,39 @@ class World:
             group.end(job, Place.VANISHED, "vanished")
         return Ruling.MISSING
 
-    def requeue(self, group: Group, job: Job, *, keep_schedule: bool) -> Ruling:
+    def requeue(self, group: Group, job: Job, *, keep_schedule: bool, changes: Changes) -> Ruling:
         ruling = self._grave(job)
         if ruling is Ruling.OK:
-            if not keep_schedule:
-                job.without_schedule()
+            job.edit(changes if keep_schedule else {**NO_SCHEDULE, **changes})
             numbers = FRESH._replace(deliveries=job.numbers.deliveries)
-            due = None if keep_schedule else SOME_TIME
-            job.to_ready(numbers, begun=False, due=due)
+            waits = any(changes.get(name) is not None for name in (b"delay", b"run_at"))
+            job.to_ready(numbers, begun=False, due=None if keep_schedule or waits else SOME_TIME)
             job.write_record("queued")
             group.told(job, "requeued")
         return ruling
+
+    def run_now(self, group: Group, job: Job) -> Ruling:
+        if job.place is not Place.DELAYED:
+            return Ruling.MISSING if job.record is None else Ruling.REFUSED
+        job.to_ready(job.numbers, begun=job.begun, due=SOME_TIME)
+        job.record = "queued"
+        group.told(job, "promoted")
+        return Ruling.OK
+
+    def replay(self, group: Group, job: Job) -> Ruling:
+        """A settled job's entry, if it is still there, runs again."""
+        if not self.retains or job.place not in OVER:
+            return Ruling.REFUSED
+        if job.id not in self.stream:
+            return Ruling.MISSING
+        known = job.noted.deliveries if job.record is not None else 0
+        job.fields, job.folded, job.removed, job.flagged = self.stream[job.id], False, False, False
+        job.edit(NO_SCHEDULE)
+        job.to_ready(FRESH._replace(deliveries=known + 1), begun=False, due=SOME_TIME)
+        job.write_record("queued")
+        group.finished.discard(job.id)
+        group.told(job, "replayed")
+        return Ruling.OK
 
     def purge(self, group: Group, job: Job) -> Ruling:
         ruling = self._grave(job)
@@ -176,15 +201,15 @@ class World:
         """How many entries and how many records must go."""
         group.checkpoint = checkpoint
         before = len(self.stream)
-        needed = [job for each in self.groups.values() for job in each.needed()]
-        self._trim(needed)
+        if not self.retains:
+            self._trim([job for each in self.groups.values() for job in each.needed()])
         pruned = [job for job in group.finished if prune]
         for job in group.jobs.values():
             settled = job.place in OVER and not self._after_checkpoint(group, job.id)
             over = settled or (job.place in OVER and job.record in OVER)
             job.flagged = job.flagged and not over
             if job.id in pruned and (job.record in OVER or settled):
-                job.record, job.told = None, []
+                job.record, job.told, job.fence = None, [], 0
         group.finished -= set(pruned)
         return before - len(self.stream), len(pruned)
 
@@ -195,7 +220,7 @@ class World:
             if job.place is Place.HELD and job.source is Source.READY:
                 job.place = Place.READY
             elif job.id in self.stream and self._after_checkpoint(group, job.id):
-                job.start_again()
+                job.start_again(self.stream[job.id])
             elif job.place is Place.HELD:
                 job.place = Place.VANISHED
 
@@ -210,13 +235,14 @@ class World:
     def disband(self, group: Group) -> None:
         """All that is its own is gone, and it begins again with what is left in `S`."""
         others = [each for each in self.groups.values() if each is not group]
-        self._trim([job for each in others for job in each.needed()])
+        if not self.retains:
+            self._trim([job for each in others for job in each.needed()])
         fresh = Group(group.name)
         fresh.jobs = {job: Job(job, fields) for job, fields in self.stream.items()}
         self.groups[group.name] = fresh
 
     def _move(self, group: Group, job: Job, now: Fate, moved: Moved | None) -> None:
-        recorded = job.record is not None or now.begun or job.long
+        recorded = job.record is not None or now.begun or job.long or self.retains
         obeyed = job.obeyed if job.source is Source.READY else None
         if now.place is Place.DEAD:
             job.to_dead(now.numbers)
@@ -253,7 +279,7 @@ class World:
 
     def _leave_stream(self, group: Group, job: Job) -> None:
         """An entry leaves `S` when every group has settled it."""
-        if job.source is not Source.STREAM:
+        if job.source is not Source.STREAM or self.retains:
             return
         others = (each.jobs.get(job.id) for each in self.groups.values() if each is not group)
         if not any(other is not None and other.needs_stream for other in others):
