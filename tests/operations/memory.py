@@ -14,10 +14,12 @@ class Growing(Incident):
         self.add_large(60)
 
     def add_large(self, count: int) -> None:
-        """Jobs that are declined and buried, of 20 kB each."""
-        for _ in range(count):
-            payload = '{"order": 10, "tenant": "' + "x" * 20_000 + '"}'
-            self.raw.xadd(STREAM, {"type": "charge", "payload": payload})
+        """Jobs of five weeks ago that are declined and buried, of 20 kB each."""
+        added_ms = int(self.raw.time()[0]) * 1_000 - 35 * 86_400_000
+        payload = '{"order": 10, "tenant": "' + "x" * 20_000 + '"}'
+        for number in range(count):
+            job = f"{added_ms + number}-0"
+            self.raw.xadd(STREAM, {"type": "charge", "payload": payload}, id=job)
         wait_until(lambda: self.counts()["dead"] == count, 20, "all are dead")
 
 
