@@ -40,7 +40,7 @@ def group_data(group: GroupSummary) -> Mapping[str, Any]:
 def group_shown(group: GroupSummary) -> Mapping[str, Any]:
     """A group's counts for people, by column."""
     return {
-        "unread": group.unread.value if group.unread.exact else f"{group.unread.value}+",
+        "unread": group.unread.value if group.unread.exact else str(group.unread),
         "held": group.held,
         "ready": group.ready,
         "delayed": group.delayed,

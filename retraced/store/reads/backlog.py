@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from retraced.store.connection import Link
+from retraced.store.reads.paging import FIRST_PAGE, next_count
 from retraced.store.reads.replies import after, settled
 
-_PAGE = 100
 _MOST = 10_000
 _MOST_BYTES = 16 * 1024 * 1024
 
@@ -37,6 +37,7 @@ class _Side:
     end: bytes
     counted: int = 0
     ended: bool = False
+    page: int = FIRST_PAGE
 
 
 async def unread(
@@ -55,28 +56,29 @@ async def unread(
         size += await _next_page(link, stream, before)
         if before.ended:
             return Count(max(length - before.counted, behind.counted))
-    return Count(behind.counted, exact=False)
+    return Count(min(behind.counted, most), exact=False)
 
 
 async def between(
     link: Link, stream: bytes, *, behind: bytes, before: bytes, most: int = 1_000
 ) -> Count:
     """Entries of a stream behind one id and before another; counts no more than `most`."""
-    side = _Side(after(behind), after(before))
-    while side.counted < most:
-        await _next_page(link, stream, side)
+    side, size = _Side(after(behind), after(before)), 0
+    while side.counted < most and size < _MOST_BYTES:
+        size += await _next_page(link, stream, side)
         if side.ended:
             return Count(side.counted)
-    return Count(side.counted, exact=False)
+    return Count(min(side.counted, most), exact=False)
 
 
 async def _next_page(link: Link, stream: bytes, side: _Side) -> int:
-    """Counts one more page of a side; gives the bytes that it took."""
+    """Counts one more page of a side, a small one where entries are large; gives its bytes."""
     reply: list[Any] = settled(
-        await link.call("XRANGE", stream, side.start, side.end, "COUNT", _PAGE)
+        await link.call("XRANGE", stream, side.start, side.end, "COUNT", side.page)
     )
     side.counted += len(reply)
-    side.ended = len(reply) < _PAGE
+    side.ended = len(reply) < side.page
     if reply:
         side.start = after(reply[-1][0])
+        side.page = next_count(reply)
     return sum(len(value) for _, fields in reply for value in fields)

@@ -7,23 +7,22 @@ from typing import Any
 from retraced.errors import GroupMissing
 from retraced.keys import Keys
 from retraced.store.connection import Link
-from retraced.store.reads.replies import pairs, settled
+from retraced.store.reads.paging import entries
+from retraced.store.reads.replies import pairs
 
-_PAGES = 20
-_PAGE = 50
+_MOST = 1000
 
 
 async def searched(link: Link, keys: Keys, job: bytes) -> bytes | None:
     """A job that was given back before it had started has an entry there, and no record."""
-    start = b"-"
-    for _ in range(_PAGES):
-        page = settled(await link.call("XRANGE", keys.ready, start, "+", "COUNT", _PAGE))
+    read = 0
+    async for page in entries(link, keys.ready):
         for entry, fields in page:
             if pairs(fields).get(b"@job") == job:
-                return bytes(entry)
-        if len(page) < _PAGE:
+                return entry
+        read += len(page)
+        if read >= _MOST:
             return None
-        start = b"(" + page[-1][0]
     return None
 
 

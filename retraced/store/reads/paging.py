@@ -14,7 +14,7 @@ from retraced.store.connection import Link
 from retraced.store.reads.replies import after, if_group, settled
 
 MOST_IN_PAGE = 500
-_FIRST_PAGE = 20
+FIRST_PAGE = 20
 _PAGE_BYTES = 256 * 1024
 _MOST_PENDING = 200_000
 
@@ -36,7 +36,7 @@ async def entries(
 ) -> Entries:
     """(id, flat fields) of a stream between two ids (exclusive as `(id`), in pages."""
     command, start, end = ("XREVRANGE", high, low) if newest else ("XRANGE", low, high)
-    count = _FIRST_PAGE
+    count = FIRST_PAGE
     while True:
         reply: list[Any] = settled(await link.call(command, key, start, end, "COUNT", count))
         if reply:
