@@ -72,6 +72,13 @@ def test_five_workers_share_the_jobs_that_anybody_adds(stack: Stack) -> None:
     assert len(workers) == WORKERS
     for worker in workers:
         _is_unprivileged(worker)
+    wait_until(lambda: {_health(each) for each in workers} == {"healthy"}, 90.0, "all are well")
+
+
+def _health(container: str) -> str:
+    """What docker makes of its health check: starting, healthy or unhealthy."""
+    show = ["docker", "inspect", "--format", "{{.State.Health.Status}}", container]
+    return subprocess.run(show, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _is_unprivileged(container: str) -> None:
