@@ -78,13 +78,15 @@ def list_(
     """List delayed jobs that match FILTER, those due soonest first."""
     from retraced.cli.jobs.listed import print_rest
     from retraced.cli.listing import for_people, show
+    from retraced.cli.summary import say_paused
     from retraced.filter import Filter
+    from retraced.store.arrivals import Pause, pause_of
     from retraced.store.reads.jobs import Cursor, Place, count_places, list_jobs
 
     wanted = Filter.parse(words)
     start = None if beyond is None else Cursor.parse(beyond)
 
-    async def work(link: Link) -> tuple[Listing, int]:
+    async def work(link: Link) -> tuple[Listing, int, Pause | None]:
         from retraced.cli.lookup import found_group
 
         keys, _ = await found_group(link, stream, group)
@@ -92,9 +94,10 @@ def list_(
             link, keys, states=["delayed"], wanted=wanted, newest=False, beyond=start,
             limit=limit, budget=scan,
         )  # fmt: skip
-        return page, (await count_places(link, keys))[Place.DELAYED] or 0
+        total = (await count_places(link, keys))[Place.DELAYED] or 0
+        return page, total, await pause_of(link, keys)
 
-    page, total = session.run(work)
+    page, total, paused = session.run(work)
     kind = "delayed jobs match" if wanted and total else "jobs are delayed"
     empty = f"no {kind} in group {group} of {stream}"
     rows = [_row(each, page.now_ms) for each in page.rows]
@@ -102,6 +105,8 @@ def list_(
     if for_people(session) and len(rows) < total:
         click.echo(f"{len(rows):,} of {total:,} delayed jobs are shown", err=True)
     print_rest(session, page, full=len(rows) == limit)
+    if for_people(session):
+        say_paused(stream, group, paused)
 
 
 @delayed.command(

@@ -55,6 +55,8 @@ def test_a_resume_ends_it(url: str, paused: str) -> None:
         ("groups", "list", "{}"),
         ("groups", "show", "{}", "--group", "mail"),
         ("pending", "{}", "--group", "mail"),
+        ("jobs", "list", "{}", "--group", "mail"),
+        ("delayed", "list", "{}", "--group", "mail"),
         ("pause", "{}", "--group", "mail"),
     ],
 )
@@ -63,7 +65,7 @@ def test_paused_looks_paused_everywhere(url: str, paused: str, words: tuple[str,
     assert ran.code == 0
     assert "bad deploy" in ran.out + ran.err
     assert "paused" in ran.out + ran.err
-    assert max(map(len, ran.out.splitlines())) <= 80
+    assert max(map(len, ran.out.splitlines()), default=0) <= 80
 
 
 def test_what_is_said_of_a_pause_is_one_safe_line(url: str, stream: str) -> None:

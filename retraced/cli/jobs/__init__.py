@@ -76,13 +76,16 @@ def list_(
 ) -> None:
     """List the jobs of a group that match FILTER, newest first in each place."""
     from retraced.cli.jobs import listed
+    from retraced.cli.listing import for_people
+    from retraced.cli.summary import say_paused
     from retraced.filter import Filter
+    from retraced.store.arrivals import Pause, pause_of
     from retraced.store.reads.jobs import Cursor, Listing, count_places, list_jobs
 
     wanted = Filter.parse(words)
     start = None if beyond is None else Cursor.parse(beyond)
 
-    async def work(link: Link) -> tuple[Listing, listed.Counts]:
+    async def work(link: Link) -> tuple[Listing, listed.Counts, Pause | None]:
         from retraced.cli.lookup import found_group
 
         keys, _ = await found_group(link, stream, group)
@@ -90,14 +93,16 @@ def list_(
             link, keys, states=states, wanted=wanted, newest=not oldest, beyond=start,
             limit=limit, budget=scan,
         )  # fmt: skip
-        return page, await count_places(link, keys)
+        return page, await count_places(link, keys), await pause_of(link, keys)
 
-    page, counts = session.run(work)
+    page, counts, paused = session.run(work)
     narrowed = bool(wanted or states)
     listed.print_page(
         session, page, counts, narrowed=narrowed, where=f"in group {group} of {stream}"
     )
     listed.print_rest(session, page, full=len(page.rows) == limit)
+    if for_people(session):
+        say_paused(stream, group, paused)
 
 
 @jobs.command(
