@@ -87,7 +87,7 @@ def _shortened(stream: Mapping[bytes, Any]) -> bool:
     added = stream.get(b"entries-added")
     if added is not None:
         return int(added) > int(stream[b"length"])
-    return stream[b"length"] == 0 and stream[b"last-generated-id"] != b"0-0"
+    return bool(stream[b"length"] == 0 and stream[b"last-generated-id"] != b"0-0")
 
 
 def _order(entry: bytes) -> tuple[int, int]:
