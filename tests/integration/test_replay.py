@@ -69,6 +69,16 @@ def test_a_replay_runs_those_that_match_again(url: str, stream: str, settled: li
     assert driven(url, stream, _queued_again) == chosen
 
 
+def test_the_type_is_what_the_group_takes_for_it(
+    url: str, stream: str, settled: list[str], raw: redis.Redis
+) -> None:
+    for field, term, count in (("payload", 'type:"n"', 5), ("none", f"type={stream}", 5)):
+        raw.hset(Keys.of(stream, "mail").state, "type_field", field)
+        words = ("--from", "1h", term, "--dry-run")
+        ran = run(url, "replay", stream, "--group", "mail", *words)
+        assert ran.rows[0]["count"] == count
+
+
 def test_the_story_says_who_replayed_it_and_what_was_before(
     url: str, stream: str, settled: list[str]
 ) -> None:

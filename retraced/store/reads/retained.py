@@ -9,6 +9,7 @@ from retraced.entry import added_ms
 from retraced.filter import Filter, JobFacts
 from retraced.keys import Keys
 from retraced.store.connection import Link
+from retraced.store.reads.dead import type_field_of
 from retraced.store.reads.paging import entries
 from retraced.store.reads.replies import if_group, pairs, redis_now, settled, text
 
@@ -50,20 +51,24 @@ async def retained(
 
     Left out are jobs that are alive in the group: queued, held, delayed or dead ones.
     """
-    now_ms = await redis_now(link)
+    now_ms, type_field = await redis_now(link), await type_field_of(link, keys)
     async for page in entries(link, keys.stream, low=low, high=high):
         matching = [
-            entry for entry, fields in page if wanted.matches(_facts(keys, entry, fields, now_ms))
+            entry
+            for entry, fields in page
+            if wanted.matches(_facts(keys, entry, pairs(fields), now_ms, type_field))
         ]
         yield await _settled_among(link, keys, matching)
 
 
-def _facts(keys: Keys, entry: bytes, flat: Sequence[bytes], now_ms: int) -> JobFacts:
-    fields = pairs(flat)
+def _facts(
+    keys: Keys, entry: bytes, fields: dict[bytes, bytes], now_ms: int, type_field: str | None
+) -> JobFacts:
+    named = fields.get(type_field.encode()) if type_field else None
     added = added_ms(entry, now_ms)
     return JobFacts(
         id=entry,
-        type=text(fields.get(b"type", keys.stream)),
+        type=text(named or keys.stream),
         age_ms=None if added is None else now_ms - added,
         fields=fields,
     )
