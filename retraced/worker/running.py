@@ -8,6 +8,7 @@ from time import monotonic
 import orjson
 
 from retraced.outcome import Cancelled, TimedOut
+from retraced.store.writes import Source
 from retraced.worker.delivery import Delivery
 
 MOST_RUNNING_SHOWN = 200
@@ -17,7 +18,8 @@ _LONGEST_TYPE = 60
 
 def told(running: Sequence[Delivery]) -> dict[str, str]:
     """`running`: ids, those that began first in front, and of each, in the same order, `runs`:
-    [type, how long so far in ms, delivery, stream]. Both JSON, of at most 200 jobs.
+    [type, how long so far in ms, delivery, stream, entry on the ready stream or ""]. Both JSON, of
+    at most 200 jobs.
     """
     # One that has only just been begun has no time yet; that is the newest, not the oldest.
     begun = [(each.started or monotonic(), each) for each in running]
@@ -29,6 +31,7 @@ def told(running: Sequence[Delivery]) -> dict[str, str]:
             int((now - started) * 1000),
             each.deliveries,
             each.subscription.stream,
+            each.held.entry.decode() if each.held.source is Source.READY else "",
         ]
         for started, each in shown
     ]

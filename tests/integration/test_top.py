@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import redis
@@ -14,6 +15,7 @@ from tests.screens import top
 from tests.servers import Server
 from tests.stock import Stocked, stock
 from tests.waiting import eventually
+from tests.workers import Crew
 
 BEATS: dict[str, str | int] = {"host": "here", "pid": 4711, "concurrency": 10, "release": "v1.4"}
 
@@ -71,6 +73,38 @@ async def test_a_job_that_runs_ten_times_longer_than_its_type_usually_does_is_ma
         assert filled.jobs["held"][0] in seen.row("x p99")
 
 
+async def test_a_job_of_a_real_worker_is_seen_running_and_cancelled(
+    url: str, stream: str, link: Link, crew: Crew
+) -> None:
+    worker = crew.consume(stream, "--visibility-timeout", "3s").ready()
+    job = (await link.call("XADD", stream, "*", "type", "sleep", "payload", '{"s": 60}')).decode()
+    async with top(url, stream=stream) as seen:
+        await seen.press("2")
+        await seen.shows(f"running  {job}", "sleep")
+        await seen.press("C")
+        await seen.shows(f"Cancel job {job}")
+        await seen.press("y")
+        await seen.shows("[2 Held 0]", "nothing is held")
+    await asyncio.to_thread(worker.hears, "cancelled")
+    await asyncio.to_thread(worker.stop)
+
+
+async def test_what_has_ended_since_the_heartbeat_is_not_shown_as_running(
+    url: str, stream: str, link: Link
+) -> None:
+    driver = Driver(link, stream)
+    await driver.join()
+    job, other = [await driver.add("type", "report", "payload", "{}") for _ in range(2)]
+    held, _ = await driver.fetch()
+    await beat(link, stream, job, ran_ms=5_000)
+    async with top(url, stream=stream) as seen:
+        await seen.press("2")
+        await seen.shows(job, other)
+        await driver.complete(held)
+        await seen.lacks(job)
+        assert other in seen.text
+
+
 async def test_workers_are_shown_and_what_has_stalled_comes_first(
     url: str, stream: str, link: Link
 ) -> None:
@@ -85,6 +119,9 @@ async def test_workers_are_shown_and_what_has_stalled_comes_first(
         assert seen.row("a-fine-worker").startswith("ok a-fine-worker")
         await seen.press("enter")
         await seen.shows("STALLED: nothing has moved in it", filled.jobs["held"][0])
+        await seen.press("escape", "2")
+        await seen.shows(filled.jobs["held"][0])
+        assert seen.row(filled.jobs["held"][0]).startswith("STALLED")
 
 
 async def test_dead_letters_are_shown_the_newest_first_with_their_errors(
@@ -110,10 +147,13 @@ async def test_a_paused_group_looks_paused(url: str, stream: str, link: Link) ->
 async def test_enter_tells_the_story_of_a_job(url: str, stream: str, link: Link) -> None:
     filled = await stocked(link, stream)
     async with top(url, stream=stream) as seen:
-        await seen.press("4", "r")
-        await seen.shows(filled.jobs["dead"][-1])
-        await seen.press("enter")
-        await seen.shows(f"job {filled.jobs['dead'][-1]} of {stream}", "group mail: dead")
+        await seen.press("4")
+        await seen.shows(filled.jobs["dead"][0])
+        await seen.press("end", "enter")
+        await seen.shows(f"job {filled.jobs['dead'][0]} of {stream}", "group mail: dead")
+        assert "Traceback" not in seen.text
+        await seen.press("v")
+        await seen.shows("Traceback")
         await seen.press("escape")
         await seen.shows("[4 Dead 3]")
 

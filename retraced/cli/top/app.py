@@ -108,7 +108,13 @@ class Board(Screen[None]):
     def on_table_chosen(self, message: Table.Chosen) -> None:
         snapshot, target = self._snapshot, message.target
         if snapshot is not None:
-            self.app.push_screen(Reader(lambda: details(self._asking, target, snapshot)))
+            more = "   r again" + ("   v tracebacks" if target.job else "")
+            self.app.push_screen(
+                Reader(
+                    lambda verbose: details(self._asking, target, snapshot, verbose=verbose),
+                    more=more,
+                )
+            )
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._sieve = Sieve.of(event.value)
@@ -121,7 +127,7 @@ class Board(Screen[None]):
         self.app.exit()
 
     def action_help(self) -> None:
-        self.app.push_screen(Reader(_help))
+        self.app.push_screen(Reader(_help, more=""))
 
     def action_view(self, number: int) -> None:
         self._view = View(number)
@@ -267,7 +273,7 @@ class TopApp(App[None]):
     #rows { height: 1fr; }
     #filter { height: 1; border: none; padding: 0; background: ansi_default; color: ansi_default; }
     #keys { text-style: reverse; }
-    #text { height: 1fr; scrollbar-size: 1 1; background: ansi_default; }
+    #text { height: 1fr; scrollbar-size: 0 0; background: ansi_default; }
     #lines { width: 1fr; height: auto; }
     Confirm { align: center middle; background: transparent; }
     #box { width: 72; max-width: 100%; height: auto; border: solid ansi_default; padding: 0 1;
@@ -285,5 +291,5 @@ class TopApp(App[None]):
         self.push_screen(self._board)
 
 
-async def _help() -> list[str]:
+async def _help(_: bool) -> list[str]:
     return HELP.split("\n")

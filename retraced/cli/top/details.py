@@ -24,16 +24,18 @@ from retraced.store.reads.workerview import WorkerView
 _MOST_TYPES = 50
 
 
-async def details(link: Link, target: Target, snapshot: Snapshot) -> list[str]:
-    """The lines for what a row stands for. Raises StoreErrors."""
+async def details(
+    link: Link, target: Target, snapshot: Snapshot, *, verbose: bool = False
+) -> list[str]:
+    """The lines for what a row stands for; `verbose`: with tracebacks. Raises StoreErrors."""
     if target.job:
-        return await job_lines(link, target)
+        return await job_lines(link, target, verbose=verbose)
     if target.consumer:
         return list(_worker(target, snapshot))
     return await group_lines(link, target.keys, snapshot)
 
 
-async def job_lines(link: Link, target: Target) -> list[str]:
+async def job_lines(link: Link, target: Target, *, verbose: bool) -> list[str]:
     """Its story in each group, as `retraced trace` tells it; that of the row's group first."""
     keys = target.keys
     facts = await stream_facts(link, keys.stream)
@@ -44,7 +46,7 @@ async def job_lines(link: Link, target: Target) -> list[str]:
     ]
     lines = [_heading(target, stories)]
     for each in stories:
-        lines += ["", *timeline.lines(each, verbose=True)]
+        lines += ["", *timeline.lines(each, verbose=verbose)]
     return lines
 
 

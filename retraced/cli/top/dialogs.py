@@ -29,12 +29,14 @@ Groups   ok, PAUSED, NOBODY (no worker alive), GONE (from the stream). BACKLOG
          could run and hasn't begun; ~ is an estimate, `groups list` counts.
          OLDEST has waited so long. DONE/S and FAIL/S of the last ten seconds.
 Held     running FOR so long, on delivery DLV; 12x p99: 12 times longer than 99
-         of 100 of its type (from 10 times on); fetched: not begun when its
-         worker last told, every third of the visibility timeout; held: not
-         told; GONE: its worker is gone, another one takes it over.
+         of 100 of its type (from 10 times on); STALLED as its worker; IGNORES:
+         told to end, runs on; fetched: not begun when its worker last told,
+         every third of the visibility timeout; held: not told; GONE as its
+         worker, another takes it over.
 Workers  ok, STALLED (silent for a visibility timeout, or its event loop stands
          still), GONE (silent for three). RUNS of how many slots.
-Bounds   200 groups, 200 workers, 100 held and 100 dead letters, 500 rows."""
+Bounds   200 groups, 200 workers, 200 running and 100 other held jobs, 100 dead
+         letters, 500 rows."""
 
 
 class Confirm(ModalScreen[str | None]):
@@ -77,6 +79,7 @@ class Reader(Screen[None]):
     BINDINGS = [  # noqa: RUF012 - as Textual reads it
         Binding("escape,q,enter,question_mark", "leave", show=False),
         Binding("r", "again", show=False),
+        Binding("v", "verbose", show=False),
         Binding("j,down", "scroll(1)", show=False),
         Binding("k,up", "scroll(-1)", show=False),
         Binding("pagedown,space", "scroll(15)", show=False),
@@ -85,22 +88,33 @@ class Reader(Screen[None]):
         Binding("end", "scroll(1000000)", show=False),
     ]
 
-    def __init__(self, lines: Callable[[], Awaitable[Sequence[str]]]) -> None:
+    def __init__(self, lines: Callable[[bool], Awaitable[Sequence[str]]], *, more: str) -> None:
+        """`lines(verbose)` are read anew each time; `more`: the keys that do something here."""
         super().__init__()
         self._lines = lines
+        self._more = more
+        self._verbose = False
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="text", can_focus=False):
             yield Static("reading ...", markup=False, id="lines")
-        yield Static("Esc: back   r: read again   j k PgUp PgDn: scroll", markup=False, id="keys")
+        yield Static(markup=False, id="keys")
 
     def on_mount(self) -> None:
+        self.watch(self.query_one("#text"), "scroll_y", self._tell_place)
         self._read()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._tell_place)
 
     def action_leave(self) -> None:
         self.dismiss(None)
 
     def action_again(self) -> None:
+        self._read()
+
+    def action_verbose(self) -> None:
+        self._verbose = not self._verbose
         self._read()
 
     def action_scroll(self, by: int) -> None:
@@ -109,7 +123,17 @@ class Reader(Screen[None]):
     @work(exclusive=True)
     async def _read(self) -> None:
         try:
-            text = "\n".join(await self._lines())
+            text = "\n".join(await self._lines(self._verbose))
         except StoreError as error:
             text = f"it can't be read now: {printable(str(error))}\n\nr: try again"
         self.query_one("#lines", Static).update(text)
+        self.call_after_refresh(self._tell_place)
+
+    def _tell_place(self) -> None:
+        """Which lines are seen, of how many."""
+        text = self.query_one("#text")
+        total, top = text.virtual_size.height, round(text.scroll_y)
+        last = min(top + text.size.height, total)
+        self.query_one("#keys", Static).update(
+            f"lines {top + 1}-{last} of {total}   Esc back   j k PgUp PgDn scroll{self._more}"
+        )

@@ -150,7 +150,7 @@ def _group_state(group: GroupView) -> tuple[str, Tone]:
 
 
 def _held(snapshot: Snapshot) -> Iterable[Line]:
-    """What runs too long first, then what runs, then what nobody runs any more, then the rest."""
+    """What runs too long or has stalled, what runs, what nobody runs any more, and the rest."""
     ranked = [(too_long(held, snapshot.p99), held) for held in snapshot.held]
     ranked.sort(key=_rank)
     for times, held in ranked:
@@ -162,8 +162,8 @@ def _rank(pair: tuple[float | None, HeldView]) -> tuple[int, int]:
     if times is not None:
         return 0, -(held.ran_ms or 0)
     if held.ran_ms is not None:
-        return 1, -held.ran_ms
-    return (2 if held.activity is Activity.SILENT else 3), -(held.idle_ms or 0)
+        return (1 if held.stalled or held.ignores else 2), -held.ran_ms
+    return (3 if held.activity is Activity.SILENT else 4), -(held.idle_ms or 0)
 
 
 def _job(held: HeldView, times: float | None, snapshot: Snapshot) -> Line:
@@ -194,6 +194,8 @@ def _job(held: HeldView, times: float | None, snapshot: Snapshot) -> Line:
 def _job_state(held: HeldView, times: float | None) -> tuple[str, Tone]:
     if times is not None:
         return f"{times:.0f}x p99", Tone.TROUBLE
+    if held.stalled or held.ignores:
+        return "STALLED" if held.stalled else "IGNORES", Tone.TROUBLE
     match held.activity:
         case Activity.RUNNING:
             return "running", Tone.PLAIN

@@ -23,12 +23,14 @@ MOST_RUNS = 200
 MOST_HELD = 100
 _BODIES = 20  # ready entries asked for in one pipeline: their bodies come along
 _MOST_REMEMBERED = 10_000
-_OVER = frozenset({b"delayed", b"dead", b"done", b"cancelled", b"vanished", b"purged"})
 
 
 @dataclass(frozen=True, slots=True)
 class HeldView:
-    """A delivery that isn't settled. `ran_ms`: by now, if its worker told; `idle_ms`: its lease."""
+    """A delivery that isn't settled. `ran_ms`: by now, if its worker told; `idle_ms`: its lease.
+
+    `stalled`: its worker runs it, but has stalled. `ignores`: it was told to end, and runs on.
+    """
 
     keys: Keys
     job: bytes
@@ -38,6 +40,8 @@ class HeldView:
     ran_ms: int | None = None
     idle_ms: int | None = None
     delivery: int | None = None
+    stalled: bool = False
+    ignores: bool = False
 
 
 @dataclass(slots=True)
@@ -87,7 +91,7 @@ class Watch:
         hold something.
         """
         alive = [worker for worker in workers if not worker.gone]
-        runs = [_told(worker, run) for worker in alive for run in worker.runs]
+        runs = [(worker, run) for worker in alive for run in worker.runs]
         told = await _still_held(link, sorted(runs, key=_longest_first)[:MOST_RUNS])
         known = {(each.keys.prefix, each.job) for each in told}
         owners = {(each.keys.prefix, each.consumer): each for each in workers}
@@ -174,27 +178,24 @@ async def _members(link: Link, groups: Sequence[GroupView]) -> list[tuple[GroupV
     return list(found.values())
 
 
-async def _still_held(link: Link, runs: Sequence[HeldView]) -> list[HeldView]:
+async def _still_held(link: Link, runs: Sequence[tuple[WorkerView, Run]]) -> list[HeldView]:
     """Those that haven't ended since the heartbeat that told of them."""
     asked: list[Command] = []
-    for run in runs:
-        if (run.delivery or 1) > 1:
-            asked.append(("HGET", run.keys.job(run.job), "state"))
-        else:
-            asked.append(("XPENDING", run.keys.stream, run.keys.group, run.job, run.job, 1))
+    for worker, run in runs:
+        keys = worker.keys
+        key, entry = (keys.ready, run.entry) if run.entry else (keys.stream, run.job)
+        asked.append(("XPENDING", key, keys.group, entry, entry, 1))
     replies = await link.calls(asked) if asked else []
-    return [run for run, reply in zip(runs, replies, strict=True) if _is_held(run, reply)]
+    return [
+        _told(worker, run)
+        for (worker, run), reply in zip(runs, replies, strict=True)
+        if any(row[1] == worker.consumer for row in if_group(reply, []))
+    ]
 
 
-def _is_held(run: HeldView, reply: Any) -> bool:
-    """By the state in the record of a later delivery, else by the row of the pending list."""
-    if (run.delivery or 1) > 1:
-        return settled(reply) not in _OVER
-    return any(row[1] == run.consumer for row in if_group(reply, []))
-
-
-def _longest_first(run: HeldView) -> int:
-    return -(run.ran_ms or 0)
+def _longest_first(pair: tuple[WorkerView, Run]) -> int:
+    worker, run = pair
+    return -(worker.beat_ms + (run.ran_ms or 0))
 
 
 def _told(worker: WorkerView, run: Run) -> HeldView:
@@ -207,6 +208,8 @@ def _told(worker: WorkerView, run: Run) -> HeldView:
         type=run.type,
         ran_ms=ran_ms,
         delivery=run.delivery,
+        stalled=worker.stalled,
+        ignores=run.ignores,
     )
 
 

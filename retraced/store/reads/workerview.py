@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -12,15 +12,22 @@ from retraced.keys import Keys
 from retraced.store.reads.overview import GroupView
 from retraced.store.reads.replies import number, text
 
+T = TypeVar("T", list[Any], dict[str, Any])
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A job that a worker ran at its last heartbeat; `ran_ms` up to then. None: not told."""
+    """A job that a worker ran at its last heartbeat; `ran_ms` up to then. None: not told.
+
+    `entry`: its id on the ready stream, empty if it came from `S`. `ignores`: it was told to end.
+    """
 
     job: bytes
     type: str | None = None
     ran_ms: int | None = None
     delivery: int | None = None
+    entry: bytes = b""
+    ignores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,10 @@ class WorkerView:
 def worker_view(group: GroupView, consumer: bytes, told: Mapping[bytes, bytes]) -> WorkerView:
     """What a heartbeat's hash tells; its age is set by whoever knows it."""
     facts = {text(name): text(value) for name, value in told.items()}
-    jobs, runs = _list(facts.pop("running", None)), _list(facts.pop("runs", None))
+    jobs, runs = _parsed(facts.pop("running", None), list), _parsed(facts.pop("runs", None), list)
+    ignoring = _parsed(facts.get("ignoring"), dict)
+    if not ignoring:
+        facts.pop("ignoring", None)
     ids = None if jobs is None else [str(job).encode() for job in jobs]
     return WorkerView(
         keys=group.keys,
@@ -64,29 +74,32 @@ def worker_view(group: GroupView, consumer: bytes, told: Mapping[bytes, bytes]) 
         beat_ms=0,
         visibility_ms=group.visibility_ms,
         facts=facts,
-        runs=tuple(_runs(group.keys, ids or [], runs)),
+        runs=tuple(_runs(group.keys, ids or [], runs, ignoring or {})),
         running=None if ids is None else frozenset(ids),
     )
 
 
-def _runs(keys: Keys, jobs: Sequence[bytes], told: list[Any] | None) -> Iterable[Run]:
+def _runs(
+    keys: Keys, jobs: Sequence[bytes], told: list[Any] | None, ignoring: dict[str, Any]
+) -> Iterable[Run]:
     """The group's own: a worker of several streams tells of all it runs in each heartbeat."""
     if told is None or len(told) != len(jobs):
         yield from map(Run, jobs)
         return
     for job, each in zip(jobs, told, strict=True):
         match each:
-            case [str(name), int(ran_ms), int(delivery), str(stream), *_]:
+            case [str(name), int(ran_ms), int(delivery), str(stream), *more]:
                 if stream == keys.stream_name:
-                    yield Run(job, name, ran_ms, delivery)
+                    entry = str(more[0]).encode() if more else b""
+                    yield Run(job, name, ran_ms, delivery, entry, job.decode() in ignoring)
             case _:
                 yield Run(job)
 
 
-def _list(told: str | None) -> list[Any] | None:
-    """A fact that is a JSON list; None when it is absent or something else."""
+def _parsed(told: str | None, kind: type[T]) -> T | None:
+    """A fact that is a JSON list or object; None when it is absent or something else."""
     try:
         found = orjson.loads(told or "null")
     except orjson.JSONDecodeError:
         return None
-    return found if isinstance(found, list) else None
+    return found if isinstance(found, kind) else None
