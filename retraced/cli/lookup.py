@@ -6,12 +6,15 @@ import difflib
 import getpass
 import re
 import socket
+from typing import TYPE_CHECKING
 
 from retraced.cli.remedy import command
 from retraced.errors import NotFound, UsageError
 from retraced.keys import Keys, stream_bytes
-from retraced.store.connection import Link
-from retraced.store.reads.groups import StreamFacts, groups_of, known_groups, stream_facts
+
+if TYPE_CHECKING:
+    from retraced.store.connection import Link
+    from retraced.store.reads.groups import StreamFacts
 
 _JOB_ID = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?")
 
@@ -37,6 +40,8 @@ def person() -> str:
 
 async def found_stream(link: Link, stream: str) -> StreamFacts:
     """The stream's facts. Raises NotFound when neither it nor a group of it is known."""
+    from retraced.store.reads.groups import known_groups, stream_facts
+
     facts = await stream_facts(link, stream_bytes(stream))
     if facts.exists:
         return facts
@@ -48,6 +53,8 @@ async def found_stream(link: Link, stream: str) -> StreamFacts:
 
 async def found_group(link: Link, stream: str, group: str) -> tuple[Keys, StreamFacts]:
     """Keys and facts of a group of ReTraced's. Raises NotFound when the stream hasn't got it."""
+    from retraced.store.reads.groups import groups_of
+
     keys = Keys.of(stream, group)
     facts = await found_stream(link, stream)
     ours, foreign = await groups_of(link, facts)
@@ -66,6 +73,8 @@ async def found_group(link: Link, stream: str, group: str) -> tuple[Keys, Stream
 
 async def chosen_groups(link: Link, stream: str | None, group: str | None) -> list[tuple[str, str]]:
     """(stream, group) of all that are known, of one stream, or by name. Raises NotFound."""
+    from retraced.store.reads.groups import known_groups
+
     if stream is not None and group is not None:
         await found_group(link, stream, group)
         return [(stream, group)]

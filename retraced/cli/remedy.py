@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
-from retraced.store.reads.story import State, Story
+if TYPE_CHECKING:
+    from retraced.store.reads.story import Story
 
 
 def command(*words: str) -> str:
@@ -19,6 +21,8 @@ def consume(stream: str, group: str) -> str:
 
 def next_step(story: Story) -> str:
     """What a person can do for the job now: `put it back: retraced dlq requeue ...`, or nothing."""
+    from retraced.store.reads.story import State
+
     match story.state:
         case State.DEAD:
             back = command("dlq", "requeue", story.stream, story.job, "--group", story.group)

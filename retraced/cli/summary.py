@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,8 +11,10 @@ from retraced.cli.listing import iso, when
 from retraced.cli.output import printable
 from retraced.cli.remedy import command
 from retraced.durations import format_ms
-from retraced.store.arrivals import Pause
-from retraced.store.reads.groups import GroupSummary
+
+if TYPE_CHECKING:
+    from retraced.store.arrivals import Pause
+    from retraced.store.reads.groups import GroupSummary
 
 GROUP_COLUMNS = ("unread", "held", "ready", "delayed", "dead", "workers", "note")
 _LONG_MS = 1_000  # less is no wait worth a note
