@@ -42,7 +42,7 @@ class Twice(Incident):
     def happen(self) -> None:
         for _ in range(2):
             self.work("--concurrency", "1")
-        self.add(1, ms="4000")
+        self.add(1, ms="9000")
         wait_until(lambda: self.counts()["held"] == 1, 10, "the job runs")
         self.holder().kill()
 
