@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import redis
 
@@ -56,7 +57,7 @@ async def test_what_runs_is_shown_with_how_long_on_which_delivery_and_by_whom(
     async with top(url, stream=stream) as seen:
         await seen.press("2")
         await seen.shows(running)
-        assert seen.row(running).startswith(f"running {running} report 3m 2 worker-1")
+        assert re.match(rf"running {running} report 3m( \d+s)? 2 worker-1", seen.row(running))
         assert seen.row(fetched).startswith("fetched")
         assert "C cancel" in seen.text
 
@@ -115,7 +116,7 @@ async def test_workers_are_shown_and_what_has_stalled_comes_first(
         await seen.press("3")
         await seen.shows("STALLED", "a-fine-worker")
         assert "worker-1" in seen.lines[4]
-        assert "1/10 report 1m 30s v1.4" in seen.row("worker-1")
+        assert re.search(r"1/10 report 1m 3\ds v1\.4", seen.row("worker-1"))
         assert seen.row("a-fine-worker").startswith("ok a-fine-worker")
         await seen.press("enter")
         await seen.shows("STALLED: nothing has moved in it", filled.jobs["held"][0])
