@@ -62,7 +62,7 @@ def test_the_demo_shows_every_kind_of_trouble_and_its_sums_are_right(demo: Demo)
     assert demo.ended() == 0, demo.shown
     assert re.search(r"^OK \([0-9.]+ s\): each job ended once", demo.shown, re.MULTILINE)
     for what in (
-        "delayed; due in",
+        "delayed until its time; due in",
         "failed, attempt 2",
         "was killed with SIGKILL",
         "was ended by a job",
