@@ -44,9 +44,10 @@ and `dlq list`.
 @click.option("--group", metavar="G", help="Only groups of this name.")
 @click.pass_obj
 def top(session: Session, interval: int, stream: str | None, group: str | None) -> None:
-    """Watch streams, running jobs, workers and dead letters, live, and act on them.
+    """Watch groups, running jobs, workers and dead letters, live.
 
-    Each refresh is bounded, so that it is cheap with any number of jobs.
+    Over the whole terminal, with keys that act on what they show. Each refresh is bounded, so that
+    it is cheap with any number of jobs. Needs Textual: pip install 'retraced[tui]'.
     """
     _check(interval)
     from retraced.cli.lookup import chosen_groups, person
