@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.commands import Ran, run
+from tests.commands import Ran, run, understood
 from tests.servers import ProcessServer, Server
 from tests.waiting import wait_until
 from tests.workers import Crew
@@ -22,7 +22,11 @@ def doctor(url: str, *arguments: str) -> Ran:
 
 
 def finding(ran: Ran, check: str) -> Row:
-    """What one check found."""
+    """What one check found; the commands of retraced that it gives are such as can be run."""
+    for row in ran.rows:
+        for words in map(shlex.split, row["commands"]):
+            if words[0] == "retraced" and "--help" not in words:
+                understood(words[1:])
     rows = [row for row in ran.rows if row["id"] == check]
     assert rows, f"no {check} in {ran.out}"
     return rows[0]
