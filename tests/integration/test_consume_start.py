@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from retraced.embedded import find_binary
 from tests.accounts import Account
 from tests.integration.test_consume import add
 from tests.servers import Server, free_port
@@ -324,3 +327,33 @@ def test_a_worker_that_starts_while_redis_is_full_says_so_and_works_what_was_acc
         assert worker.ends() == 0
         assert "new jobs are refused" in worker.said("redis_full")[0]["what"]
         assert private_crew.ledger.jobs("done") == [job]
+
+
+def test_a_worker_waits_for_a_redis_that_is_loading_its_data(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    crew = Crew(f"redis://127.0.0.1:{port}", tmp_path)
+    flags = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path))
+    slow = ("--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024")
+    with redis.Redis(port=port) as client, _running(*flags):
+        wait_until(lambda: _listens(port), 10, "it listens")
+        job = add(client, "jobs", type="note")
+        client.mset({f"other-{number}": b"x" * 2000 for number in range(2000)})
+        client.save()
+    with _running(*flags, *slow):
+        wait_until(lambda: _listens(port), 10, "it listens")
+        worker = crew.drain("jobs")
+        assert worker.ends() == 0
+    assert "loading" in worker.said("waiting_for_redis")[0]["error"]
+    assert crew.ledger.jobs("done") == [job]
+
+
+@contextmanager
+def _running(*flags: str) -> Iterator[None]:
+    server = subprocess.Popen([find_binary(), *flags], stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        server.kill()
+        server.wait()
