@@ -92,13 +92,13 @@ def test_rates_and_times_outlive_the_workers_that_counted(
 
 def test_a_worker_that_stands_still_is_marked(url: str, stream: str, crew: Crew) -> None:
     worker = crew.consume(stream, "--visibility-timeout", "3s").ready()
+
+    def stalled() -> list[bool]:
+        return [row["stalled"] for row in run(url, "workers", "list", stream, *GROUP).rows]
+
+    wait_until(lambda: stalled() == [False], 10, "its heartbeat is there")
     worker.signal(signal.SIGSTOP)
-
-    def stalled() -> bool:
-        rows = run(url, "workers", "list", stream, *GROUP).rows
-        return [row["stalled"] for row in rows] == [True]
-
-    wait_until(stalled, 8, "it is said to be stalled")
+    wait_until(lambda: stalled() == [True], 8, "it is said to be stalled")
     assert "stalled" in run(url, "workers", "list", stream, *GROUP, form="table").out
 
 
