@@ -162,13 +162,14 @@ class Watch:
 
 async def _members(link: Link, groups: Sequence[GroupView]) -> list[tuple[GroupView, bytes, int]]:
     """(group, consumer, when it last said something): the longest silent, and the others."""
-    share = max(MOST_WORKERS // max(len(groups), 1), 2)
-    silent = max(share // 4, 1)
+    share = max(MOST_WORKERS // max(sum(group.workers > 0 for group in groups), 1), 2)
     asked: list[Command] = []
     for group in groups:
+        room = share if group.workers else 2  # no one is alive: at most some names are left
+        silent = max(room // 4, 1)
         workers = group.keys.workers
         asked.append(("ZRANGE", workers, 0, silent - 1, "WITHSCORES"))
-        asked.append(("ZREVRANGE", workers, 0, share - silent - 1, "WITHSCORES"))
+        asked.append(("ZREVRANGE", workers, 0, room - silent - 1, "WITHSCORES"))
     replies = await link.calls(asked) if asked else []
     found: dict[tuple[bytes, bytes], tuple[GroupView, bytes, int]] = {}
     for at, group in enumerate(groups):
