@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ def lines(found: Portrait) -> Iterator[str]:
     name, stream = group.group.decode(), group.stream.decode()
     yield f"group {printable(name)} of {printable(stream)}"
     if group.pause is not None:
-        yield f"  {paused_words(group.pause)}"
+        yield from _wrapped(paused_words(group.pause))
         yield f"  to go on: {command('resume', stream, '--group', name)}"
     if not group.exists:
         yield "  gone from the stream; its next worker makes it again"
@@ -222,6 +223,16 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        terminal_width(),
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+    )
 
 
 def _line(label: str, text: str) -> str:
