@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 
 import redis
 
 from retraced.keys import Keys
 from retraced.log import Log
 from retraced.maintenance.prune import Pruner
+from retraced.retention import Retention
 from retraced.store.connection import Link
-from retraced.store.writes import join
+from retraced.store.writes import join, set_facts
 from retraced.worker.subscription import Policy, Subscription
 
 
@@ -47,3 +49,26 @@ async def test_one_sweep_ends_with_its_time(link: Link, raw: redis.Redis, stream
     for left in (250, 150, 50, 0):
         await sweeping.once()
         assert raw.zcard(keys.finished) == left
+
+
+async def test_one_sweep_keeps_to_what_someone_capped_and_says_so(
+    link: Link, raw: redis.Redis, stream: str
+) -> None:
+    keys, written = Keys.of(stream, "g"), io.StringIO()
+    await link.run(join(keys, retain=Retention.parse("5")))
+    await link.run(set_facts(keys, {"dlq_max": 3, "events_max": 2, "finished_max": 4}))
+    with raw.pipeline(transaction=False) as pipe:
+        for number in range(120):
+            pipe.xadd(keys.dlq, {"@job": f"{number}-1"})
+            pipe.xadd(keys.stream, {"a": "b"})
+            pipe.zadd(keys.finished, {f"{number}-2": 1e13})
+        pipe.execute()
+    raw.xgroup_setid(keys.stream, keys.group, "$")
+    subscription = Subscription(keys, policy=Policy(), visibility_ms=30_000)
+    log = Log(form="json", stream=written)
+    await Pruner(subscription, link=link, log=log, budget_s=30).once()
+    assert (raw.xlen(keys.dlq), raw.xlen(keys.stream), raw.zcard(keys.finished)) == (3, 5, 4)
+    said = [json.loads(line) for line in written.getvalue().splitlines()]
+    capped = [line["letters"] for line in said if line["event"] == "dead_letters_capped"]
+    assert sum(capped) == 117
+    assert raw.hget(keys.state, "n:capped") == b"117"
