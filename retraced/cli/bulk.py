@@ -38,7 +38,7 @@ __all__ = [
     "split_words",
 ]
 
-_AT_ONCE = 10  # script calls in one pipeline: the server serves nobody else meanwhile
+_AT_ONCE = 5  # script calls in one pipeline: the server serves nobody else meanwhile
 _PIECES_A_SECOND = 5
 
 

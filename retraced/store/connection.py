@@ -133,7 +133,7 @@ class Link:
             try:
                 async with asyncio.timeout(self._timeout_s):
                     connection = self._connection or await self._connect()
-                    await connection.send_packed_command(connection.pack_commands(commands))
+                    await connection.send_packed_command(_all_packed(connection, commands))
                     return [await self._reply(connection) for _ in commands]
             except (redis.RedisError, OSError) as error:
                 await self._drop()
@@ -286,6 +286,13 @@ class Pool:
 def _packed(connection: AsyncConnection, command: Sequence[Argument]) -> Any:
     """The command as it is sent: packed in C when hiredis is there."""
     return connection.pack_command(*command) if _in_c is None else _in_c(tuple(command))
+
+
+def _all_packed(connection: AsyncConnection, commands: Sequence[Sequence[Argument]]) -> Any:
+    """A pipeline as it is sent."""
+    if _in_c is None:
+        return connection.pack_commands(commands)
+    return [b"".join([_in_c(tuple(command)) for command in commands])]
 
 
 def _checked(url: str) -> str:
