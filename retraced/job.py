@@ -53,8 +53,9 @@ class Job:
     def __init__(
         self,
         entry: Entry,
-        counts: Counts,
         *,
+        attempt: int,
+        fence: int,
         stream: str,
         group: str,
         max_attempts: int,
@@ -69,9 +70,9 @@ class Job:
         self.type = entry.type
         self.stream = stream
         self.group = group
-        self.attempt = counts.attempt + 1
+        self.attempt = attempt
         self.max_attempts = max_attempts
-        self.fence = counts.deliveries
+        self.fence = fence
 
     @property
     def cancelled(self) -> bool:

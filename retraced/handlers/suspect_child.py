@@ -23,7 +23,7 @@ from retraced.errors import ConfigError, InvalidEntry
 from retraced.handlers.arguments import Arguments, Binder
 from retraced.handlers.importing import import_registry
 from retraced.handlers.python import run_async, run_plain
-from retraced.job import Counts, Job
+from retraced.job import Job
 from retraced.outcome import Invalid, Outcome, Unhandled
 from retraced.registry import Handler
 
@@ -105,7 +105,8 @@ def _job(message: Mapping[str, Any]) -> Job:
     )
     return Job(
         entry,
-        Counts(**message["counts"]),
+        attempt=message["attempt"],
+        fence=message["fence"],
         stream=message["stream"],
         group=message["group"],
         max_attempts=message["max_attempts"],

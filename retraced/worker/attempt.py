@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -12,42 +11,67 @@ from retraced.errors import InvalidEntry
 from retraced.job import Job
 from retraced.outcome import Cancelled, Failed, Invalid, Outcome, TimedOut
 from retraced.worker.delivery import Delivery
-from retraced.worker.drive import drive
+from retraced.worker.drive import Suspended, first_step, further_steps
 from retraced.worker.executors import Executor
 
 HEEDS_WITHIN_S = 0.25
 _CANCELLED_ITSELF = Failed("CancelledError: the handler was cancelled from within")
 
 
-async def attempt(
-    delivery: Delivery,
-    task: asyncio.Task[Any],
-    executor: Executor,
-    waits: Callable[[Delivery], None],
-) -> Outcome:
-    """Its outcome; `waits` is called if it waits for something.
+def begin(
+    delivery: Delivery, task: asyncio.Task[Any], executor: Executor
+) -> Outcome | Suspended[Outcome]:
+    """Runs it until it ends or waits for something; then `finish` does the rest.
 
-    Raises ConfigError when the children of suspects can't be started: then the worker ends.
-    `task` is the runner's, whose coroutine this is.
+    `task` is the runner's, in which this is called. Raises what ends the worker: ConfigError when
+    the children of suspects can't be started.
     """
     delivery.started = monotonic()
     delivery.task = task
-    delivery.run = job = _job(delivery)
     run = executor.run_apart if delivery.suspect else executor.run
     try:
-        outcome = await drive(run(job, delivery), waits, delivery)
-    except InvalidEntry as error:
-        outcome = Invalid(error.field, error.why)
-    except asyncio.CancelledError:
-        outcome = delivery.verdict or _CANCELLED_ITSELF
-    finally:
-        delivery.task = None
-        if delivery.timer is not None:
-            delivery.timer.cancel()
+        delivery.run = job = _job(delivery)
+        outcome = first_step(run(job, delivery))
+    except BaseException as error:  # noqa: BLE001 - what isn't an outcome is raised again
+        outcome = _raised(error, delivery)
+    if isinstance(outcome, Suspended):
+        return outcome
+    return _ended(delivery, task, outcome)
+
+
+async def finish(
+    delivery: Delivery, task: asyncio.Task[Any], suspended: Suspended[Outcome]
+) -> Outcome:
+    """The outcome of an attempt that waits. Raises as `begin` does."""
+    try:
+        outcome = await further_steps(suspended)
+    except BaseException as error:  # noqa: BLE001 - what isn't an outcome is raised again
+        outcome = _raised(error, delivery)
+    return _ended(delivery, task, outcome)
+
+
+def _raised(error: BaseException, delivery: Delivery) -> Outcome:
+    """What an exception out of an attempt means; it is raised again if it isn't the job's."""
+    match error:
+        case InvalidEntry():
+            return Invalid(error.field, error.why)
+        case asyncio.CancelledError():
+            return delivery.verdict or _CANCELLED_ITSELF
+        case _:
+            delivery.task = None
+            raise error
+
+
+def _ended(delivery: Delivery, task: asyncio.Task[Any], outcome: Outcome) -> Outcome:
+    delivery.task = None
     delivery.run_ms = int((monotonic() - delivery.started) * 1000)
+    if delivery.timer is not None:
+        delivery.timer.cancel()
     while task.cancelling():  # what ended this attempt must not end the runner's next one
         task.uncancel()
-    if delivery.verdict is not None and (_is_error(outcome) or _heeded(delivery)):
+    if delivery.verdict is None:
+        return outcome
+    if _is_error(outcome) or _heeded(delivery):
         outcome = delivery.verdict  # the handler made an error of its own of being ended
     if isinstance(outcome, TimedOut | Cancelled) and delivery.abandoned:
         return replace(outcome, abandoned=True)
@@ -97,7 +121,8 @@ def _job(delivery: Delivery) -> Job:
     delivery.timeout_ms = subscription.timeout_ms(entry, options)
     return Job(
         entry,
-        delivery.counts(),
+        attempt=delivery.carried.attempt + 1,
+        fence=delivery.deliveries,
         stream=subscription.stream,
         group=subscription.group,
         max_attempts=subscription.max_attempts(entry, options),

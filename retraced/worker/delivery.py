@@ -34,6 +34,7 @@ class Delivery:
     `run` is the handler's view of its attempt. `verdict` is set by whoever ends that from outside
     (timeout, cancel, shutdown) before it cancels `task`, at `told_at`.
     `lost` says that another delivery owns the job now, so nothing may be settled;
+    `suspect` that it was lost twice or crashed, and runs alone in a process of its own;
     `entry` and `scheduled` (whether the entry says when it may run) stand once it is understood;
     `leftover` is done when a thread that outlived its attempt has returned.
     """
@@ -56,6 +57,7 @@ class Delivery:
         "started",
         "subscription",
         "successor",
+        "suspect",
         "task",
         "timeout_ms",
         "timer",
@@ -96,6 +98,7 @@ class Delivery:
         self.entry: Entry
         self.options: HandlerOptions | None = None
         self.scheduled = False
+        self.suspect = self.lost_before >= 2 or carried.crashes > 0
 
     @property
     def job(self) -> bytes:
@@ -136,11 +139,6 @@ class Delivery:
         return bool(
             self.started or self.carried.begun or self.carried.attempt or self.carried.crashes
         )
-
-    @property
-    def suspect(self) -> bool:
-        """Lost twice or crashed: it runs alone in a process of its own."""
-        return self.lost_before >= 2 or self.carried.crashes > 0
 
     def told_for_ms(self) -> int:
         """How long ago its run was told to end; 0 if it wasn't."""

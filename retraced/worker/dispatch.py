@@ -15,8 +15,9 @@ from typing import Any
 from retraced.log import Log
 from retraced.outcome import Cancelled, Interrupted, Outcome, Succeeded, decide
 from retraced.worker.admission import expired, facts, lacks_handler, refusal
-from retraced.worker.attempt import attempt, end, start_timer
+from retraced.worker.attempt import begin, end, finish, start_timer
 from retraced.worker.delivery import Delivery
+from retraced.worker.drive import Suspended
 from retraced.worker.executors import Executor
 from retraced.worker.running import IGNORES_AFTER_MS
 from retraced.worker.settle import Settler
@@ -59,14 +60,11 @@ class Dispatcher:
     def accept(self, deliveries: Iterable[Delivery]) -> None:
         """Takes over what was fetched or reclaimed: refuses it, or queues it for a slot."""
         for delivery in deliveries:
-            former = delivery.subscription.holder(delivery.held)
-            if former is not None and former.held.count >= delivery.held.count:
-                continue
-            delivery.subscription.hold(delivery)
-            if former is not None:
-                self._succeed(former, delivery)
-            else:
+            former = delivery.subscription.hold(delivery)
+            if former is None:
                 self._admit(delivery)
+            elif former is not delivery:
+                self._succeed(former, delivery)
         self._start_runners()
 
     def _succeed(self, former: Delivery, delivery: Delivery) -> None:
@@ -93,6 +91,7 @@ class Dispatcher:
         slots = self.slots
         if self.waiting.jobs:
             for _ in range(slots.to_start(self._jobs_wait)):
+                slots.unbegun += 1
                 self._spawn(self._run_queue(), slots.runners)
         while self.waiting.suspects and len(slots.apart) < slots.suspects:
             self._spawn(self._run_suspect(self.waiting.suspects.popleft()), slots.apart)
@@ -116,35 +115,60 @@ class Dispatcher:
         self._full()
 
     async def _run_queue(self) -> None:
+        slots, jobs = self.slots, self.waiting.jobs
+        slots.unbegun -= 1
         task, turn = _this_task(), monotonic()
-        while self.waiting.jobs and not self.slots.closed and not self.slots.overfull:
-            await self._work(self.waiting.jobs.popleft(), task)
-            if monotonic() - turn > LONGEST_TURN_S:  # busy handlers must not starve the loop
+        while jobs and not slots.closed and not slots.overfull:
+            delivery = jobs.popleft()
+            suspended = self._work(delivery, task)
+            if suspended is not None:
+                await self._finish(delivery, task, suspended)
+                turn = monotonic()
+            elif delivery.started - turn > LONGEST_TURN_S:  # busy handlers, and the loop must turn
                 await asyncio.sleep(0)
                 turn = monotonic()
 
     async def _run_suspect(self, delivery: Delivery) -> None:
+        task = _this_task()
         if self.slots.closed:
             self._settle(delivery, Interrupted())
-        else:
-            await self._work(delivery, _this_task())
+        elif (suspended := self._work(delivery, task)) is not None:
+            await self._finish(delivery, task, suspended)
 
-    async def _work(self, delivery: Delivery, task: asyncio.Task[Any]) -> None:
+    def _work(self, delivery: Delivery, task: asyncio.Task[Any]) -> Suspended[Outcome] | None:
+        """Runs a job until it ends, and hands over its outcome, or until it waits."""
         if delivery.lost:
-            return
+            return None
         if delivery.scheduled and (too_late := expired(delivery)) is not None:
             self._settle(delivery, too_late)
-            return
+            return None
         self._begin(delivery)
         try:
-            outcome = await attempt(delivery, task, self._executor, self._suspended)
+            outcome = begin(delivery, task, self._executor)
         except Exception:  # the worker ends of it, and the job is not to blame
-            self._settle(delivery, Interrupted())
+            self._ran(delivery, Interrupted())
             raise
-        finally:
-            self.slots.running.discard(delivery)
-        if self.slots.pace:
-            self.slots.pace.ran(delivery.run_ms)
+        if isinstance(outcome, Suspended):
+            self._suspended(delivery)
+            return outcome
+        self._ran(delivery, outcome)
+        return None
+
+    async def _finish(
+        self, delivery: Delivery, task: asyncio.Task[Any], suspended: Suspended[Outcome]
+    ) -> None:
+        try:
+            outcome = await finish(delivery, task, suspended)
+        except Exception:
+            self._ran(delivery, Interrupted())
+            raise
+        self._ran(delivery, outcome)
+
+    def _ran(self, delivery: Delivery, outcome: Outcome) -> None:
+        slots = self.slots
+        slots.running.discard(delivery)
+        if slots.pace:
+            slots.pace.ran(delivery.run_ms)
         if delivery.leftover is not None:
             self._watch(delivery)
         self._settle(delivery, outcome)
@@ -179,7 +203,7 @@ class Dispatcher:
     def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         subscription = delivery.subscription
         if delivery.lost:
-            subscription.forget(delivery)
+            subscription.forget([delivery])
             self._follow(delivery)
         elif isinstance(outcome, Succeeded):
             self._settlers[subscription].complete(delivery)
@@ -187,9 +211,11 @@ class Dispatcher:
             settlement = decide(outcome, facts(delivery), random)
             self._settlers[subscription].settle(delivery, settlement)
 
-    def settled(self, delivery: Delivery) -> None:
-        """Redis has answered the settlement; there may be room for more now."""
-        self._follow(delivery)
+    def settled(self, deliveries: Iterable[Delivery]) -> None:
+        """Redis has answered the settlements; there may be room for more now."""
+        for delivery in deliveries:
+            if delivery.successor is not None:
+                self._follow(delivery)
         self.room.set()
 
     def _follow(self, delivery: Delivery) -> None:
@@ -208,7 +234,7 @@ class Dispatcher:
         if end(delivery, Interrupted()):
             return True
         if self.waiting.remove(delivery):
-            delivery.subscription.forget(delivery)
+            delivery.subscription.forget([delivery])
         return False
 
     def cancel(self, delivery: Delivery) -> None:

@@ -1,4 +1,4 @@
-"""Runs a coroutine inside a runner task, in a context of its own, and tells when it first waits.
+"""Runs a coroutine inside a runner task, in a context of its own; its first step needs no task.
 
 A handler that finishes without waiting costs no task. One that does wait has its runner's task
 for itself from its first instruction on, so `asyncio.current_task`, `asyncio.timeout`, task groups
@@ -9,37 +9,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
+from dataclasses import dataclass
 from types import coroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-Subject = TypeVar("Subject")
 
 
-@coroutine
-def drive(
-    work: Coroutine[Any, Any, T], waits: Callable[[Subject], None], subject: Subject
-) -> Generator[Any, Any, T]:
-    """The result of `work`; `waits(subject)` is called when it first suspends."""
+@dataclass(slots=True)
+class Suspended(Generic[T]):
+    """A coroutine that waits, for what it yielded; `run` calls in its context."""
+
+    work: Coroutine[Any, Any, T]
+    run: Callable[..., Any]
+    awaited: Any
+
+
+def first_step(work: Coroutine[Any, Any, T]) -> T | Suspended[T]:
+    """Runs a coroutine until it ends or waits, in the task that is to go on with it."""
     run = copy_context().run
     try:
-        pending = run(work.send, None)
+        awaited = run(work.send, None)
     except StopIteration as finished:
         result: T = finished.value
         return result
-    waits(subject)
+    return Suspended(work, run, awaited)
+
+
+@coroutine
+def further_steps(suspended: Suspended[T]) -> Generator[Any, Any, T]:
+    """The result of a coroutine that has begun to wait."""
+    work, run, awaited = suspended.work, suspended.run, suspended.awaited
     try:
         while True:
             try:
-                sent = yield pending
+                sent = yield awaited
             except GeneratorExit:
                 raise
             except BaseException as error:  # noqa: BLE001 - the coroutine decides
-                pending = run(work.throw, error)
+                awaited = run(work.throw, error)
             else:
-                pending = run(work.send, sent)
+                awaited = run(work.send, sent)
     except StopIteration as finished:
-        final: T = finished.value
-        return final
+        result: T = finished.value
+        return result
     finally:
         run(work.close)

@@ -44,7 +44,7 @@ class Settler:
         page: int,
         log: Log,
         tally: Tally,
-        settled: Callable[[Delivery], None],
+        settled: Callable[[Sequence[Delivery]], None],
     ) -> None:
         self.subscription = subscription
         self._link = link
@@ -160,9 +160,8 @@ class Settler:
             return
         subscription = self.subscription
         subscription.measures.completed(batch, done)
-        for delivery in batch:
-            subscription.forget(delivery)
-            self._settled(delivery)
+        subscription.forget(batch)
+        self._settled(batch)
         self._tally.done += len(batch)
         if subscription.brake is not None:
             subscription.brake.succeeded(len(batch))
@@ -245,8 +244,8 @@ class Settler:
         return writes.drop(self.subscription.keys, self._author, dropped, page=self._page)
 
     def _answered(self, delivery: Delivery, settlement: Settlement, answer: Answer) -> None:
-        self.subscription.forget(delivery)
-        self._settled(delivery)
+        self.subscription.forget([delivery])
+        self._settled([delivery])
         match answer:
             case Answer.OK:
                 self._tally.count(settlement)

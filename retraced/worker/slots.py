@@ -14,7 +14,8 @@ from retraced.worker.waiting import Waiting
 class Slots:
     """The places of one worker, shared by its dispatcher and by those who bring it jobs.
 
-    `runners` work the queue, one job after another; `apart` are those of suspects, one job each.
+    `runners` work the queue, one job after another, `unbegun` of them from the loop's next turn
+    on; `apart` are those of suspects, one job each.
     `abandoned` holds deliveries whose attempt is over and whose thread runs on: it keeps its slot.
     """
 
@@ -39,6 +40,7 @@ class Slots:
         self.abandoned: set[Delivery] = set()
         self.runners: set[asyncio.Task[None]] = set()
         self.apart: set[asyncio.Task[None]] = set()
+        self.unbegun = 0
         self.closed = False
         self._prefetch = prefetch
         self._isolates = isolates
@@ -92,7 +94,9 @@ class Slots:
     def to_start(self, jobs_wait: bool) -> int:
         """How many runners to start; one is enough while jobs finish without waiting."""
         wanted = len(self.waiting.jobs) if jobs_wait else min(1, len(self.waiting.jobs))
-        return min(wanted, self.concurrency - len(self.runners) - len(self.abandoned))
+        return min(
+            wanted - self.unbegun, self.concurrency - len(self.runners) - len(self.abandoned)
+        )
 
     @property
     def _taken(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from retraced.backoff import Backoff
@@ -98,17 +99,32 @@ class Subscription:
     def held_count(self) -> int:
         return len(self.held[Source.STREAM]) + len(self.held[Source.READY])
 
-    def hold(self, delivery: Delivery) -> None:
-        self.held[delivery.held.source][delivery.held.entry] = delivery
+    def hold(self, delivery: Delivery) -> Delivery | None:
+        """Notes that it is held; gives the older delivery of its entry that was held until now.
+
+        Gives the delivery itself when it is not the newest: that one is to be forgotten.
+        """
+        source, entry, _, count = delivery.held
+        held = self.held[source]
+        former = held.setdefault(entry, delivery)
+        if former is delivery:
+            return None
+        if former.held.count >= count:
+            return delivery
+        held[entry] = delivery
+        return former
 
     def holder(self, held: Held) -> Delivery | None:
         """The delivery that is held under this one's source and entry id."""
         return self.held[held.source].get(held.entry)
 
-    def forget(self, delivery: Delivery) -> None:
-        held = self.held[delivery.held.source]
-        if held.get(delivery.held.entry) is delivery:
-            del held[delivery.held.entry]
+    def forget(self, deliveries: Iterable[Delivery]) -> None:
+        """They are settled, or others' by now."""
+        for delivery in deliveries:
+            source, entry, _, _ = delivery.held
+            held = self.held[source]
+            if held.get(entry) is delivery:
+                del held[entry]
 
     def deliveries(self) -> list[Delivery]:
         """All that is held; safe to call from the lease thread."""

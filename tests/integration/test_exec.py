@@ -18,7 +18,7 @@ import pytest
 from retraced.entry import decode
 from retraced.errors import ConfigError
 from retraced.handlers.process import ProcessRunner
-from retraced.job import Counts, Job
+from retraced.job import Job
 from retraced.outcome import Failed, Outcome, Rejected, Succeeded, TimedOut
 from tests.processes import gone
 from tests.waiting import eventually
@@ -26,10 +26,9 @@ from tests.waiting import eventually
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def job_of(*fields: bytes, counts: Counts | None = None) -> Job:
+def job_of(*fields: bytes, attempt: int = 1, fence: int = 1) -> Job:
     entry = decode(b"1732435200000-7", fields, stream="mails", max_payload=1 << 22)
-    counts = counts or Counts()
-    return Job(entry, counts, stream="mails", group="send", max_attempts=5)
+    return Job(entry, attempt=attempt, fence=fence, stream="mails", group="send", max_attempts=5)
 
 
 PLAIN = (b"type", b"mail", b"payload", b"{}")
@@ -91,7 +90,7 @@ async def test_a_relative_command_works(tmp_path: Path, monkeypatch: pytest.Monk
 async def test_the_environment_tells_the_job_and_hides_the_settings() -> None:
     job = job_of(
         *PLAIN, b"user", b"Ad\xc3\xa4", b"traceparent", TRACE.encode(),
-        counts=Counts(attempt=2, deliveries=9),
+        attempt=3, fence=9,
     )  # fmt: skip
     output = Output()
     environ = {

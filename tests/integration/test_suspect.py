@@ -15,7 +15,7 @@ import pytest
 from retraced.entry import Entry, decode
 from retraced.errors import ConfigError
 from retraced.handlers.suspect import SuspectRunner
-from retraced.job import Counts, Job
+from retraced.job import Job
 from retraced.outcome import (
     Crashed,
     Failed,
@@ -168,8 +168,7 @@ def job_of(kind: str, **fields: object) -> tuple[Job, Entry]:
 
 def entry_of(kind: bytes, *fields: bytes) -> tuple[Job, Entry]:
     entry = decode(b"1732435200000-7", [b"type", kind, *fields], stream="s", max_payload=1 << 22)
-    counts = Counts(attempt=2, deliveries=9, lost=2, crashes=1)
-    return Job(entry, counts, stream="s", group="g", max_attempts=5), entry
+    return Job(entry, attempt=3, fence=9, stream="s", group="g", max_attempts=5), entry
 
 
 async def run(module: str, kind: str, /, **fields: object) -> Outcome:

@@ -18,7 +18,7 @@ import pytest
 from retraced.entry import decode
 from retraced.errors import ConfigError, InvalidEntry
 from retraced.handlers.arguments import Binder
-from retraced.job import Counts, Job
+from retraced.job import Job
 
 UserId = NewType("UserId", int)
 
@@ -68,7 +68,7 @@ def job_of(body: object = None, /, **fields: str) -> Job:
     else:
         flat = [b"payload", body if isinstance(body, bytes) else orjson.dumps(body)]
     entry = decode(b"1732435200000-0", flat, stream="shop", max_payload=1 << 20)
-    return Job(entry, Counts(), stream="shop", group="g", max_attempts=5)
+    return Job(entry, attempt=1, fence=1, stream="shop", group="g", max_attempts=5)
 
 
 def called(function: Callable[..., Any], job: Job) -> Any:

@@ -8,17 +8,18 @@ import pytest
 
 from retraced.entry import decode
 from retraced.errors import InvalidEntry
-from retraced.job import Counts, Job
+from retraced.job import Job
 
 ID = b"1764000000000-3"
 TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def job_of(*fields: bytes, job_id: bytes = ID, counts: Counts | None = None) -> Job:
+def job_of(*fields: bytes, job_id: bytes = ID, attempt: int = 1, fence: int = 1) -> Job:
     entry = decode(job_id, fields, stream="emails", max_payload=1_000)
     return Job(
         entry,
-        counts or Counts(),
+        attempt=attempt,
+        fence=fence,
         stream="emails",
         group="mail",
         max_attempts=5,
@@ -27,7 +28,7 @@ def job_of(*fields: bytes, job_id: bytes = ID, counts: Counts | None = None) -> 
 
 
 def test_it_tells_which_run_of_which_job_it_is() -> None:
-    job = job_of(b"type", b"send", b"payload", b"{}", counts=Counts(attempt=2, deliveries=7))
+    job = job_of(b"type", b"send", b"payload", b"{}", attempt=3, fence=7)
     assert (job.id, job.type, job.stream, job.group) == (
         "1764000000000-3",
         "send",
@@ -63,7 +64,7 @@ def test_a_bare_entry_has_its_fields_for_a_body() -> None:
 @pytest.mark.parametrize("payload", [b"", b"not json", b"\xff", b"NaN", b"[" * 100_000])
 def test_a_payload_that_is_not_json_is_invalid_and_the_body_is_still_there(payload: bytes) -> None:
     entry = decode(ID, [b"payload", payload], stream="s", max_payload=1_000_000)
-    job = Job(entry, Counts(), stream="s", group="g", max_attempts=1)
+    job = Job(entry, attempt=1, fence=1, stream="s", group="g", max_attempts=1)
     with pytest.raises(InvalidEntry, match=r"payload: isn't JSON .*job\.body"):
         assert job.payload
     assert job.body == payload
