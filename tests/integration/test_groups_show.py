@@ -33,7 +33,8 @@ def state(raw: redis.Redis, stream: str) -> Any:
 def test_a_group_is_shown_with_its_jobs_and_what_waits_longest(url: str, stream: str) -> None:
     stocked = fill(url, stream, each=2)
     [row] = run(url, *SHOW, stream, "--group", "mail").rows
-    assert (row["unread"], row["ready"], row["held"], row["delayed"], row["dead"]) == (2, 2, 4, 2, 2)
+    places = ("unread", "ready", "held", "delayed", "dead")
+    assert [row[place] for place in places] == [2, 2, 4, 2, 2]
     assert row["oldest_waiting_ms"] >= 0
     assert row["entries"] == len(stocked.held) + len(stocked.unread)
     assert row["workers_alive"][0]["id"] == "worker-1"
