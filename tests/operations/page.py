@@ -20,6 +20,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 SETUP = "before-anything"
+ALARM = "the-first-three-commands"
 
 _HEADING = re.compile(r"## (.+)")
 _LABEL = re.compile(r"\*\*(See|Be sure|Do|Over when)\.?\*\*")
