@@ -50,10 +50,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A symptom and its steps in order."""
+    """A symptom, its steps and the labels of its paragraphs, in order."""
 
     title: str
     steps: tuple[Step, ...]
+    labels: tuple[str, ...]
 
     @property
     def slug(self) -> str:
@@ -68,23 +69,23 @@ def slug(title: str) -> str:
 
 def sections(text: str | None = None) -> list[Section]:
     """The sections of the page that have commands."""
-    found: list[tuple[str, list[Step]]] = []
-    label, inside = "", False
+    found: list[tuple[str, list[Step], list[str]]] = []
+    inside = False
     block: list[tuple[int, str]] = []
     for number, line in enumerate((text or PAGE.read_text()).splitlines(), start=1):
         if inside and line.startswith("```"):
-            found[-1][1].extend(_steps(block, label))
+            _, steps, labels = found[-1]
+            steps.extend(_steps(block, labels[-1] if labels else ""))
             inside = False
         elif inside:
             block.append((number, line))
         elif heading := _HEADING.fullmatch(line):
-            found.append((heading[1], []))
-            label = ""
+            found.append((heading[1], [], []))
         elif line == "```console" and found:
             block, inside = [], True
-        elif named := _LABEL.match(line):
-            label = named[1]
-    return [Section(title, tuple(steps)) for title, steps in found if steps]
+        elif found and (named := _LABEL.match(line)):
+            found[-1][2].append(named[1])
+    return [Section(title, tuple(steps), tuple(labels)) for title, steps, labels in found if steps]
 
 
 def unseen(shows: Sequence[str], output: str) -> str | None:
