@@ -134,6 +134,15 @@ class ProcessServer(Server):
         """Snapshots fail from now on: where they are to be written a folder stands."""
         (Path(self._directory.name) / "dump.rdb" / "in the way").mkdir(parents=True)
 
+    @property
+    def directory(self) -> Path:
+        """Where its data are."""
+        return Path(self._directory.name)
+
+    def ended(self) -> None:
+        """Waits for the end that a client's SHUTDOWN has asked for."""
+        self._reap()
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, f"{self.name} isn't running"
         self._process.send_signal(number)
