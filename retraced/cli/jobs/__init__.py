@@ -143,7 +143,7 @@ def show(session: Session, stream: str, job: str, *, group: str | None, no_paylo
 \b
 Examples:
   retraced jobs export emails waiting.jsonl --group mail state=queued
-  retraced jobs export emails - --group mail payload.campaign=7 | gzip > campaign.jsonl.gz
+  retraced jobs export emails - --group mail payload.campaign=7 | gzip > c.gz
 
 \b
 JSON, one line for each job: all keys of `jobs list`, and
