@@ -52,4 +52,4 @@ def test_every_job_can_tell_its_story(shell: Shell, xadd: Callable[..., str], st
     names = [event["event"] for event in story["events"]]
     assert names == ["failed", "failed", "promoted", "completed"]
     assert story["events"][0]["error"] == "ConnectionError: the bank's line is busy"
-    assert "2 attempts failed" in story["why_more_than_once"]
+    assert "attempts 1 and 2 failed" in story["why_more_than_once"]
