@@ -187,6 +187,12 @@ class TestShow:
         assert row["fields"]["key"] == "tenant-2"
         assert [group["state"] for group in row["groups"]] == [STATES[kind]]
 
+    def test_fields_of_a_job_that_was_given_back_before_it_started_are_found(
+        self, url: str, stocked: Stocked
+    ) -> None:
+        rows = [run(url, "jobs", "show", stocked.stream, job).rows[0] for job in stocked.ready]
+        assert [row["payload"]["user"] for row in rows] == [1, 2, 3, 4, 5, 6]
+
     def test_a_person_reads_payload_place_and_next_step(self, url: str, stocked: Stocked) -> None:
         ran = run(url, "jobs", "show", stocked.stream, stocked.dead[0], *GROUP, form="table")
         assert "group mail: dead" in ran.out

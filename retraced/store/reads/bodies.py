@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from retraced.keys import Keys
 from retraced.store.connection import Link
 from retraced.store.reads.dead import dead_letter, fields_of
+from retraced.store.reads.onready import searched
 from retraced.store.reads.replies import pairs, settled
 from retraced.store.reads.rows import own_fields
 
@@ -28,17 +29,26 @@ async def fields_anywhere(link: Link, groups: Sequence[Keys], job: bytes) -> Fie
 async def _kept(link: Link, keys: Keys, job: bytes) -> Fields:
     """In the record while it is delayed, else in its entry of the ready stream or the dead letter.
 
-    A dead one's letter is looked for even where the record was lost.
+    A dead one's letter is looked for even where the record was lost. Without a record it may have
+    been given back before it started.
     """
     record = pairs(await link.call("HGETALL", keys.job(job)))
     if own := own_fields(record):
         return list(own.items())
     if record.get(b"state") not in (b"dead", None) and record.get(b"entry"):
-        entry = record[b"entry"]
-        for _, flat in settled(await link.call("XRANGE", keys.ready, entry, entry)):
-            return _own(flat, job)
+        if found := await _on_ready(link, keys, job, record[b"entry"]):
+            return found
     letter = await dead_letter(link, keys, job)
-    return [] if letter is None else await fields_of(link, keys, letter)
+    if letter is not None:
+        return await fields_of(link, keys, letter)
+    entry = None if record else await searched(link, keys, job)
+    return [] if entry is None else await _on_ready(link, keys, job, entry)
+
+
+async def _on_ready(link: Link, keys: Keys, job: bytes, entry: bytes) -> Fields:
+    for _, flat in settled(await link.call("XRANGE", keys.ready, entry, entry)):
+        return _own(flat, job)
+    return []
 
 
 def _own(flat: Sequence[bytes], job: bytes) -> Fields:
