@@ -35,9 +35,9 @@ async def _kept(link: Link, keys: Keys, job: bytes) -> Fields:
     record = pairs(await link.call("HGETALL", keys.job(job)))
     if own := own_fields(record):
         return list(own.items())
-    if record.get(b"state") not in (b"dead", None) and record.get(b"entry"):
-        if found := await _on_ready(link, keys, job, record[b"entry"]):
-            return found
+    waits = record.get(b"state") not in (b"dead", None) and record.get(b"entry")
+    if waits and (found := await _on_ready(link, keys, job, record[b"entry"])):
+        return found
     letter = await dead_letter(link, keys, job)
     if letter is not None:
         return await fields_of(link, keys, letter)
