@@ -41,12 +41,11 @@ class EventName(StrEnum):
     CRASHED = "crashed"
     SNOOZED = "snoozed"
     UNHANDLED = "unhandled"
-    ABANDONED = "abandoned"
     PURGED = "purged"
     CAPPED = "capped"
     GROUP_CREATED = "group_created"
     GROUP_RESTORED = "group_restored"
-    GROUP_DELETED = "group_deleted"
+    GROUP_CHANGED = "group_changed"
     PAUSED = "paused"
     RESUMED = "resumed"
 
@@ -142,7 +141,6 @@ _PHRASES: Mapping[str, str] = {
     EventName.CAPPED: "its dead letter removed by a cap",
     EventName.VANISHED: "removed by someone else while it was held",
     EventName.UNHANDLED: "no handler for its type",
-    EventName.ABANDONED: "timed out, its thread still running",
 }
 
 
@@ -173,6 +171,8 @@ def _circumstances(event: Event) -> Iterator[str]:
         yield "beginning " + _STARTS.get(details["start"], f"after {details['start']}")
     if details.get("by"):
         yield f"asked for by {details['by']}"
+    if details.get("changes"):
+        yield f"now {details['changes']}"
     if isinstance(details.get("edited"), list):
         yield f"changed: {', '.join(map(str, details['edited']))}"
     if details.get("abandoned"):

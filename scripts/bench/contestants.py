@@ -40,7 +40,7 @@ class Contestant:
         if self.kind:
             return [sys.executable, "-m", "scripts.bench.workers.plain", url, STREAM, self.kind]
         app = [] if self.command_alone else ["--app", "scripts.bench.workers.app:app"]
-        limits = ["--concurrency", str(concurrency), "--log-level", "warning", "--delete-settled"]
+        limits = ["--concurrency", str(concurrency), "--log-level", "error", "--delete-settled"]
         consume = ["consume", STREAM, "--group", GROUP, *app, *limits, *extra]
         return [sys.executable, "-m", "retraced", "--url", url, *consume]
 

@@ -150,8 +150,13 @@ class TestDrained:
 class TestFactsAndPause:
     def test_facts_are_set_removed_and_counted(self, board: Board) -> None:
         facts: dict[str, str | int] = {"max_attempts": 3, "backoff": "fixed:1s", "timeout_ms": 500}
-        assert board.run(writes.set_facts(board.keys, facts)) == 2
-        assert board.run(writes.set_facts(board.keys, {"backoff": ""})) == 3
+        assert board.run(writes.set_facts(board.keys, facts, by="ada")) == 2
+        assert board.run(writes.set_facts(board.keys, {"backoff": ""}, by="bob")) == 3
+        told = [(each["by"], each["changes"]) for each in board.events("group_changed")]
+        assert told == [
+            ("ada", "max_attempts 3, backoff fixed:1s, timeout_ms 500"),
+            ("bob", "backoff none"),
+        ]
         joined = board.join()
         assert joined.facts == {"max_attempts": "3", "timeout_ms": "500"}
         assert joined.version == 3

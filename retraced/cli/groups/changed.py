@@ -9,7 +9,7 @@ import click
 
 from retraced.cli.groups.facts import FACTS
 from retraced.cli.listing import Row, for_people, show
-from retraced.cli.lookup import found_group
+from retraced.cli.lookup import found_group, person
 from retraced.cli.remedy import command
 from retraced.cli.session import Session
 from retraced.cli.values import BackoffSpec, Duration, RetentionSpec, Size
@@ -104,6 +104,8 @@ def set_(session: Session, /, stream: str, *, group: str, yes: bool, **given: An
             f"`{command('groups', 'show', stream, '--group', group)}` shows what is set"
         )
 
+    by = person()
+
     async def work(link: Link) -> tuple[int | None, str | None]:
         from retraced.store.reads.groups import summary
         from retraced.store.writes import retain, set_facts
@@ -113,9 +115,9 @@ def set_(session: Session, /, stream: str, *, group: str, yes: bool, **given: An
             _check_leases(await summary(link, keys, about), int(facts["visibility_ms"]), keys)
         kept = None
         if retention is not None:
-            call = retain(keys, retention if isinstance(retention, Retention) else None)
+            call = retain(keys, retention if isinstance(retention, Retention) else None, by=by)
             kept = await link.run(call)
-        return await link.run(set_facts(keys, facts)) if facts else None, kept
+        return await link.run(set_facts(keys, facts, by=by)) if facts else None, kept
 
     version, kept = session.run(work)
     _print(session, stream, group, facts=facts, version=version, kept=kept)

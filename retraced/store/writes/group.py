@@ -101,12 +101,12 @@ def join(
     return Call(script("join"), group_keys(keys), args, _joined)
 
 
-def retain(keys: Keys, retention: Retention | None) -> Call[str]:
+def retain(keys: Keys, retention: Retention | None, *, by: str = "") -> Call[str]:
     """Sets what the stream keeps of settled entries, for all its groups; None: nothing.
 
     Answers it as text. What is kept no longer goes with the next sweeps.
     """
-    args: list[Argument] = [keys.group, b"", b"", *_retaining(retention)]
+    args: list[Argument] = [keys.group, b"", b"", *_retaining(retention), by]
     return Call(script("retain"), group_keys(keys), args, bytes.decode)
 
 
@@ -167,7 +167,7 @@ def probe(keys: Keys) -> Call[None]:
     return Call(script("probe"), [keys.probe], [], _probed)
 
 
-def set_facts(keys: Keys, facts: Mapping[str, str | int]) -> Call[int]:
+def set_facts(keys: Keys, facts: Mapping[str, str | int], *, by: str = "") -> Call[int]:
     """Sets facts of the group (an empty value removes one) and answers their new version.
 
     Known: the options max_attempts, backoff, timeout_ms, visibility_ms, and the caps of what jobs
@@ -179,7 +179,7 @@ def set_facts(keys: Keys, facts: Mapping[str, str | int]) -> Call[int]:
         raise ValueError(f"no such facts of a group: {', '.join(sorted(unknown))}")
     if "visibility_ms" in facts and int(facts["visibility_ms"]) < LEAST_VISIBILITY_MS:
         raise ValueError(f"a visibility timeout is at least {LEAST_VISIBILITY_MS} ms")
-    args: list[Argument] = [keys.group, b"", b""]
+    args: list[Argument] = [keys.group, b"", b"", by]
     for name, value in facts.items():
         if name in CAPS and value != "" and int(value) < 0:
             raise ValueError(f"{name} is {value}; a cap is zero or more")
