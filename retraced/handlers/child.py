@@ -1,20 +1,29 @@
 """A child process with pipes of our own, in a session of its own, that ends as a whole.
 
-The pipes are ours because those of asyncio keep `wait()` waiting for grandchildren that hold them.
-Used for `--exec` commands and for suspects; needs no thread for each pipe.
+It is started by `posix_spawn` and its end is seen through a pidfd (a thread, where there is none):
+asyncio's own way takes several times as long, most of all under uvloop, and its pipes keep `wait()`
+waiting for grandchildren that hold them. Used for `--exec` commands and for suspects.
 """
 
 import asyncio
+import errno
+import fcntl
 import os
 import signal
+import threading
 from abc import ABC, abstractmethod
-from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 
 PIPE_BYTES = 65_536
 LEFT_BYTES = 1_048_576
 GROUP_CHECK_S = 0.02
+UNKNOWN_CODE = 255  # of a child that somebody else has reaped
+
+# What Python ignores and a command must not inherit as ignored.
+_TO_DEFAULT = (signal.SIGPIPE, signal.SIGXFSZ)
+_STANDARD = 3
 
 
 class _Pipe(ABC):
@@ -27,7 +36,7 @@ class _Pipe(ABC):
     def open(self) -> None:
         """Make the pipe, once. Raises OSError when there are no more file descriptors."""
         if self.theirs < 0:
-            self._ours, self.theirs = self._ends(*os.pipe())
+            self._ours, self.theirs = self._ends(*_pipe())
             os.set_blocking(self._ours, False)
 
     def begin(self) -> None:
@@ -55,18 +64,28 @@ class _Pipe(ABC):
 
     def _close_ours(self) -> None:
         if self._ours >= 0:
-            self._loop.remove_reader(self._ours)
-            self._loop.remove_writer(self._ours)
+            self._let_go()
             os.close(self._ours)
             self._ours = -1
 
+    @abstractmethod
+    def _let_go(self) -> None:
+        """The event loop has nothing more to do with our end."""
+
 
 class Reading(_Pipe):
-    """What the child writes: bytes to `sink`, as they come."""
+    """What the child writes: bytes to `sink`, as they come.
 
-    def __init__(self, sink: Callable[[bytes], None]) -> None:
+    With `after_s` the loop looks at the pipe only after that time, so that a child which ends
+    sooner costs it nothing: what it wrote is taken at the end.
+    """
+
+    def __init__(self, sink: Callable[[bytes], None], *, after_s: float = 0.0) -> None:
         super().__init__()
         self._sink = sink
+        self._after_s = after_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._listens = False
 
     def close(self) -> None:
         """Take what the child has left in the pipe; grandchildren that hold it lose it."""
@@ -79,7 +98,20 @@ class Reading(_Pipe):
         return read, write
 
     def _begin(self) -> None:
+        if self._after_s:
+            self._timer = self._loop.call_later(self._after_s, self._listen)
+        else:
+            self._listen()
+
+    def _listen(self) -> None:
+        self._listens = True
         self._loop.add_reader(self._ours, self._read)
+
+    def _let_go(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._listens:
+            self._loop.remove_reader(self._ours)
 
     def _read(self) -> int:
         try:
@@ -101,13 +133,20 @@ class Writing(_Pipe):
         super().__init__()
         self._data = memoryview(data)
         self._keep_open = keep_open
+        self._waits = False
 
     def _ends(self, read: int, write: int) -> tuple[int, int]:
         return write, read
 
     def _begin(self) -> None:
         if not self._write():
+            self._waits = True
             self._loop.add_writer(self._ours, self._write)
+
+    def _let_go(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._loop.remove_writer(self._ours)
 
     def _write(self) -> bool:
         """Whether all is written that will ever be."""
@@ -119,7 +158,7 @@ class Writing(_Pipe):
         except BrokenPipeError:
             self._data = self._data[:0]  # it doesn't want the rest, which is its own affair
         if self._keep_open:
-            self._loop.remove_writer(self._ours)
+            self._let_go()
         else:
             self._close_ours()
         return True
@@ -128,12 +167,13 @@ class Writing(_Pipe):
 class Child:
     """A started child process, leader of its own session and process group."""
 
-    def __init__(self, process: Process, pipes: Sequence[Reading | Writing]) -> None:
-        self._process = process
+    def __init__(self, pid: int, pipes: Sequence[Reading | Writing]) -> None:
+        self.pid = pid  # its session's and its process group's as well
         self._pipes = pipes
+        self._exit = _Exit(pid)
 
     @classmethod
-    async def start(
+    def start(
         cls,
         command: Sequence[str],
         *,
@@ -145,42 +185,34 @@ class Child:
     ) -> "Child":
         """Start it; `extra` is passed under the same number. Raises OSError and ValueError.
 
-        None for stdout or stderr: this process's own. The pipes are closed when it can't start.
+        The command is looked up in the PATH of `env`. None for stdout or stderr: this process's
+        own. The pipes are closed when it can't start.
         """
         pipes = [pipe for pipe in (stdin, stdout, stderr, extra) if pipe is not None]
         try:
+            _keep_to_ourselves()
             for pipe in pipes:
                 pipe.open()
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                env=dict(env),  # uvloop takes nothing else
-                stdin=stdin.theirs,
-                stdout=_theirs(stdout),
-                stderr=_theirs(stderr),
-                pass_fds=(extra.theirs,) if extra is not None else (),
-                start_new_session=True,
-            )
+            if extra is not None:
+                os.set_inheritable(extra.theirs, True)
+            pid = _spawned(command, env, (stdin, stdout, stderr))
         except BaseException:
             _close(pipes)
             raise
+        child = cls(pid, pipes)
         for pipe in pipes:
             pipe.begin()
-        return cls(process, pipes)
-
-    @property
-    def pid(self) -> int:
-        """Its process id, which is its session's and its process group's as well."""
-        return self._process.pid
+        return child
 
     async def wait(self) -> int:
         """Its return code, negative for a signal; grandchildren aren't waited for."""
-        return await self._process.wait()
+        return await self._exit.wait()
 
     async def left(self, within_s: float) -> bool:
         """Whether it ends by itself within this time."""
         try:
             async with asyncio.timeout(within_s):
-                await self._process.wait()
+                await self._exit.wait()
         except TimeoutError:
             return False
         return True
@@ -210,7 +242,7 @@ class Child:
     async def _gone(self, within_s: float) -> bool:
         try:
             async with asyncio.timeout(within_s):
-                await self._process.wait()
+                await self._exit.wait()
                 while self._remains():  # noqa: ASYNC110 - the end of a group is no event
                     await asyncio.sleep(GROUP_CHECK_S)
         except TimeoutError:
@@ -221,22 +253,64 @@ class Child:
         """Whether the group has members, now that its leader is gone."""
         # As process 1 of a container we inherit orphans, and they stay until we reap them.
         with suppress(ChildProcessError):
-            while os.waitpid(-self._process.pid, os.WNOHANG)[0]:
+            while os.waitpid(-self.pid, os.WNOHANG)[0]:
                 pass
         return self._signal(0)
 
     def _signal(self, number: int) -> bool:
         """Whether the process group is still there."""
         try:
-            os.killpg(self._process.pid, number)
+            os.killpg(self.pid, number)
         except ProcessLookupError:
             return False
         except PermissionError:
             # Its last members belong to someone else; the leader alone is ours to end.
-            with suppress(ProcessLookupError):
-                self._process.send_signal(number)
+            if self._exit.code is None:
+                os.kill(self.pid, number)
             return False
         return True
+
+
+class _Exit:
+    """The end of a child, which is reaped as soon as it comes, whether somebody waits or not."""
+
+    def __init__(self, pid: int) -> None:
+        self.code: int | None = None
+        self._pid = pid
+        self._loop = asyncio.get_running_loop()
+        self._waiters: list[asyncio.Future[int]] = []
+        self._descriptor = _watch_of(pid)
+        if self._descriptor is None:
+            threading.Thread(target=self._await_it, daemon=True).start()
+        else:
+            self._loop.add_reader(self._descriptor, self._ended)
+
+    async def wait(self) -> int:
+        if self.code is not None:
+            return self.code
+        waiter: asyncio.Future[int] = self._loop.create_future()
+        self._waiters.append(waiter)
+        return await waiter
+
+    def _ended(self) -> None:
+        """The pidfd is readable: it has ended."""
+        code = _reaped(self._pid, os.WNOHANG)
+        if code is not None and self._descriptor is not None:
+            self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._tell(code)
+
+    def _await_it(self) -> None:
+        code = _reaped(self._pid, 0) or 0
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._tell, code)
+
+    def _tell(self, code: int) -> None:
+        self.code = code
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(code)
+        self._waiters.clear()
 
 
 def returned(code: int) -> str:
@@ -249,10 +323,80 @@ def returned(code: int) -> str:
         return f"killed by signal {-code}"
 
 
-def _theirs(pipe: Reading | None) -> int | None:
-    return None if pipe is None else pipe.theirs
+def _spawned(
+    command: Sequence[str], env: Mapping[str, str], standard: Sequence[_Pipe | None]
+) -> int:
+    """The process id of the command, started with these pipes as its descriptors 0, 1 and 2."""
+    actions = [
+        (os.POSIX_SPAWN_DUP2, pipe.theirs, number)
+        for number, pipe in enumerate(standard)
+        if pipe is not None
+    ]
+    refused: OSError | None = None
+    for path in _places(command[0], env):
+        try:
+            return os.posix_spawn(
+                path, list(command), env, file_actions=actions, setsid=True, setsigdef=_TO_DEFAULT
+            )
+        except (FileNotFoundError, NotADirectoryError) as error:
+            refused = refused or error
+        except PermissionError as error:  # there may be one further on that we may run
+            refused = error
+    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
 
 
-def _close(pipes: Sequence[Reading | Writing]) -> None:
+def _places(name: str, env: Mapping[str, str]) -> Sequence[str]:
+    """Where the command may be: itself if it names a directory, else what there is on the PATH."""
+    if os.sep in name:
+        return (name,)
+    folders = env.get("PATH", os.defpath).split(os.pathsep)
+    paths = [os.path.join(folder, name) for folder in folders]  # noqa: PTH118 - each start does it
+    return [path for path in paths if os.path.exists(path)]  # noqa: PTH110
+
+
+@cache
+def _keep_to_ourselves() -> None:
+    """Descriptors that this process was started with aren't for its children; Python's never are.
+
+    Done once: what is opened later isn't inheritable unless somebody wants it to be.
+    """
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - no path is wanted
+        with suppress(OSError):  # the listing's own descriptor is closed by now
+            if int(name) >= _STANDARD:
+                os.set_inheritable(int(name), False)
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe whose ends aren't 0, 1 or 2, even where this process was started without those."""
+    read, write = os.pipe()
+    return _above_standard(read), _above_standard(write)
+
+
+def _above_standard(descriptor: int) -> int:
+    if descriptor >= _STANDARD:
+        return descriptor
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _STANDARD)
+    os.close(descriptor)
+    return moved
+
+
+def _watch_of(pid: int) -> int | None:
+    """A descriptor that becomes readable when the child ends; None where there is no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # not Linux, an old one, forbidden, or no descriptor left
+        return None
+
+
+def _reaped(pid: int, options: int) -> int | None:
+    """The child's return code; None while it runs, with WNOHANG."""
+    try:
+        ended, status = os.waitpid(pid, options)
+    except ChildProcessError:
+        return UNKNOWN_CODE
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def _close(pipes: Sequence[_Pipe]) -> None:
     for pipe in pipes:
         pipe.close()

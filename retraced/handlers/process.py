@@ -22,6 +22,7 @@ EXIT_BURY = 65  # EX_DATAERR of sysexits.h
 STDERR_BYTES = 4_096
 LINE_BYTES = 8_192
 GRACE_S = 5.0
+LISTEN_AFTER_S = 0.01
 
 _OURS = ("REDIS_", "REDISCLI_", "VALKEY_", "VALKEYCLI_", "RETRACED_")
 _OF_THE_JOB = frozenset({"TRACEPARENT", "TRACESTATE"})
@@ -74,12 +75,12 @@ class ProcessRunner:
         lines = _Lines(self._on_line, job)
         errors = _Tail()
         try:
-            child = await Child.start(
+            child = Child.start(
                 self._command,
                 env=self._env | _facts(job),
                 stdin=Writing(body),
-                stdout=Reading(lines.add),
-                stderr=Reading(errors.add),
+                stdout=Reading(lines.add, after_s=LISTEN_AFTER_S),
+                stderr=Reading(errors.add, after_s=LISTEN_AFTER_S),
             )
         except (OSError, ValueError) as error:
             return self._not_started(error)

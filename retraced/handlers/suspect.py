@@ -70,7 +70,7 @@ class SuspectRunner:
         """
         answers = _Answers()
         try:
-            child = await self._start(answers, self._message(job, entry))
+            child = self._start(answers, self._message(job, entry))
         except OSError as error:  # no process or file descriptor left
             return Unstarted(f"its child process can't be started: {error}")
         try:
@@ -84,10 +84,10 @@ class SuspectRunner:
             child.close()
         return outcome
 
-    async def _start(self, answers: "_Answers", message: bytes) -> Child:
+    def _start(self, answers: "_Answers", message: bytes) -> Child:
         answers.pipe.open()  # the child has to be told its number
         try:
-            return await Child.start(
+            return Child.start(
                 (self._python, *_CHILD, str(answers.pipe.theirs)),
                 env=os.environ if self._environ is None else self._environ,
                 stdin=Writing(message, keep_open=True),
