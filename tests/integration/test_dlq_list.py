@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from retraced.fingerprint import fingerprint
+from retraced.keys import Keys
 from tests.commands import run
 from tests.integration.dead import Death, bury_all
 from tests.stock import fill
@@ -143,3 +144,28 @@ def test_large_letters_come_in_small_pages(url: str, stream: str, raw: redis.Red
     fields = ("type", "big", "payload", "x" * 300_000)
     jobs = bury_all(url, stream, [Death(fields=fields)] * 30)
     assert listed(url, stream, "payload:xxx", "--limit", "100") == jobs[::-1]
+
+
+def test_the_type_is_in_the_field_that_the_group_reads_it_from(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    many = [part for n in range(1_100) for part in (f"f{n}", str(n))]
+    jobs = bury_all(url, stream, [
+        Death(fields=("kind", "sms", "type", "mail", "payload", "{}")),
+        Death(fields=("kind", "bulk", *many)),
+        Death(fields=("type", "mail", "payload", "{}")),
+    ])  # fmt: skip
+    expected = {
+        "kind": {jobs[0]: "sms", jobs[1]: "bulk", jobs[2]: None},
+        "none": dict.fromkeys(jobs),
+    }
+    for field, types in expected.items():
+        raw.hset(Keys.of(stream, "mail").state, "type_field", field)
+        rows = run(url, "dlq", "list", stream, "--group", "mail").rows
+        assert {row["id"]: row["type"] for row in rows} == types
+        by = run(url, "dlq", "list", stream, "--group", "mail", "--by", "type").rows
+        assert {row["value"] for row in by} == set(types.values())
+        [shown] = run(url, "dlq", "show", stream, jobs[1], "--group", "mail").rows
+        assert shown["type"] == types[jobs[1]]
+        for job, kind in types.items():
+            assert job in listed(url, stream, f"type={kind or stream}")

@@ -251,6 +251,21 @@ def test_dead_letters_of_unhandled_types_are_named(url: str, stream: str) -> Non
     assert "buried as unhandled: frobnicate 1" in row["found"]
 
 
+def test_an_unhandled_type_is_what_the_groups_type_field_says(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    async def bury(driver: Driver) -> None:
+        await driver.add("kind", "wibble", "type", "mail")
+        [held] = await driver.fetch()
+        await driver.bury(held, reason="unhandled")
+
+    keys = drive(url, stream, bury)
+    for field, named in (("kind", "wibble 1"), ("none", f"{stream} 1")):
+        raw.hset(keys.state, "type_field", field)
+        row = finding(seen(url, stream), "unhandled")
+        assert f"buried as unhandled: {named}" in row["found"]
+
+
 def test_jobs_that_ask_for_a_routed_group_are_told(url: str, stream: str, raw: redis.Redis) -> None:
     keys = drive(url, stream, two_jobs)
     raw.xadd(stream, {"key": "customer-7", "payload": "{}", "priority": "1"})

@@ -52,7 +52,6 @@ class Census:
     """Counts by `error`, `type` or `reason`; letters are given newest first."""
 
     by: str
-    type_field: str | None
     kinds: dict[str | None, Kind] = field(default_factory=dict)
 
     def add(self, letter: DeadLetter) -> None:
@@ -77,7 +76,7 @@ class Census:
             case "reason":
                 return letter.reason
             case _:
-                return letter.type_by(self.type_field)
+                return letter.type
 
 
 def show(session: Session, census: Census, *, now_ms: int, limit: int, empty: str) -> None:

@@ -117,7 +117,7 @@ def _count(session: Session, span: Span, by: str, *, condition: Filter, limit: i
 
     async def work(link: Link) -> tuple[Looked, census.Census]:
         place = await Place.found(link, span.stream, span.group)
-        counted = census.Census(by, type_field=place.type_field)
+        counted = census.Census(by)
         return await count(place, span, condition, counted), counted
 
     looked, counted = session.run(work)

@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from retraced.cli.dlq.census import Census
 from retraced.cli.dlq.selection import Place, matching
 from retraced.filter import Filter
-from retraced.store.reads.dead import (
-    MOST_IN_PAGE,
-    DeadLetter,
-    count_dead,
-    dead_letter,
-    newest_first,
-)
+from retraced.store.reads.dead import DeadLetter, count_dead, dead_letter, newest_first
+from retraced.store.reads.paging import MOST_IN_PAGE
 
 
 @dataclass(frozen=True, slots=True)

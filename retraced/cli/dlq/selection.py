@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from retraced.cli.asked import Asked
@@ -24,7 +24,7 @@ from retraced.store.reads.dead import (
 )
 from retraced.store.reads.replies import redis_now
 
-_BODY_FIELDS = frozenset({"type", "key", "header", "payload"})
+_BODY_FIELDS = frozenset({"key", "header", "payload"})
 _STORY_FIELDS = frozenset({"worker", "release"})
 
 
@@ -104,12 +104,6 @@ async def matching(
     return found
 
 
-def type_of(place: Place, fields: Mapping[bytes, bytes]) -> str:
-    """The type that a worker of the group sees."""
-    raw = None if place.type_field is None else fields.get(place.type_field.encode())
-    return place.keys.stream_name if raw is None else raw.decode("utf-8", "backslashreplace")
-
-
 def _facts(
     place: Place, letter: DeadLetter, fields: dict[bytes, bytes], death: Event | None
 ) -> JobFacts:
@@ -117,7 +111,7 @@ def _facts(
     return JobFacts(
         id=letter.job,
         state="dead",
-        type=type_of(place, fields),
+        type=letter.type or place.keys.stream_name,
         age_ms=None if added is None else max(place.now_ms - added, 0),
         attempt=letter.attempts,
         error=letter.error,

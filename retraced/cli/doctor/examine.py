@@ -244,8 +244,7 @@ class GroupLook:
         return jobs.trimmed(await self._stands(), gone, self.keys)
 
     async def _unhandled(self) -> list[Finding]:
-        field_name = (await self._stands()).state.get("type_field", "type")
-        seen = await samples.unhandled(self.link, self.keys, type_field=field_name)
+        seen = await samples.unhandled(self.link, self.keys)
         return jobs.unhandled(seen, **self._named)
 
     async def _asks(self) -> list[Finding]:

@@ -1,33 +1,37 @@
-"""Dead letters as they stand in `P:dlq`: in pages, newest or oldest first, or by a job's id."""
+"""Dead letters as they stand in `P:dlq`: in pages, newest or oldest first, or by a job's id.
+
+Each carries its job's type, read from the field that names types in its group.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from retraced.entry import added_ms
 from retraced.events import Event, EventName, parse_record
 from retraced.keys import Keys
 from retraced.store.connection import Link
+from retraced.store.reads.paging import MOST_IN_PAGE, Entries, entries
+from retraced.store.reads.replies import after as behind
 from retraced.store.reads.replies import id_parts, number, pairs, settled, text
 
-# A page takes Redis about a millisecond: so many letters, or so many bytes of them.
-MOST_IN_PAGE = 500
-_PAGE_BYTES = 256 * 1024
-_FIRST_PAGE = 20
 _MOST_SEARCHED = 100_000
 _MOST_SEARCHED_ALIVE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One entry of `P:dlq`. `fields` are the producer's, raw, in order; `facts` the `@` fields."""
+    """One entry of `P:dlq`. `fields` are the producer's, raw, in order; `facts` the `@` fields.
+
+    `type`: None for a job that names none (its type is the stream's name).
+    """
 
     entry: bytes
     facts: dict[bytes, bytes]
     fields: tuple[tuple[bytes, bytes], ...]
+    type: str | None = None
 
     @property
     def job(self) -> bytes:
@@ -63,18 +67,6 @@ class DeadLetter:
         """When it was buried, by the Redis clock."""
         return number(self.facts.get(b"@at"), id_parts(self.entry)[0])
 
-    @property
-    def type(self) -> str | None:
-        """The field `type`; None for a job that has none (its type is the stream's name)."""
-        return self.type_by("type")
-
-    def type_by(self, field: str | None) -> str | None:
-        """The type in a group that reads it from this field (None: the stream's name is it)."""
-        if field is None:
-            return None
-        name = field.encode()
-        return next((text(value) for known, value in reversed(self.fields) if known == name), None)
-
 
 Pages = AsyncGenerator[list[DeadLetter], None]
 
@@ -101,8 +93,9 @@ def newest_first(
     most: int = MOST_IN_PAGE,
 ) -> Pages:
     """All dead letters older than the entry id `before`, in pages of at most `most`."""
-    end = _beyond(before) if before else b"+"
-    return _pages(link, keys, "XREVRANGE", (end, back_to), most=most)
+    high = behind(before) if before else b"+"
+    read = entries(link, keys.dlq, low=back_to, high=high, newest=True, most=most)
+    return _pages(link, keys, read)
 
 
 def oldest_first(
@@ -117,8 +110,8 @@ def oldest_first(
 
     Letters that are moved away between two pages don't disturb it.
     """
-    start = _beyond(after) if after else b"-"
-    return _pages(link, keys, "XRANGE", (start, until), most=most)
+    low = behind(after) if after else b"-"
+    return _pages(link, keys, entries(link, keys.dlq, low=low, high=until, most=most))
 
 
 async def newest_entry(link: Link, keys: Keys) -> bytes | None:
@@ -131,8 +124,10 @@ async def dead_letter(link: Link, keys: Keys, job: bytes) -> DeadLetter | None:
     """The dead letter of a job, found by its record, else by looking through `P:dlq`."""
     entry, state = await link.call("HMGET", keys.job(job), "entry", "state")
     if entry:
-        reply = settled(await link.call("XRANGE", keys.dlq, entry, entry))
-        letters = [_letter(found, fields) for found, fields in reply]
+        found, said = await link.calls(
+            [("XRANGE", keys.dlq, entry, entry), ("HGET", keys.state, "type_field")]
+        )
+        letters = await _letters(link, keys, settled(found), _type_field(settled(said)))
         if letters and letters[0].job == job:
             return letters[0]
     # A job that isn't dead may have left a letter behind: that isn't worth a long search.
@@ -180,7 +175,10 @@ async def deaths_of(link: Link, keys: Keys, letters: Sequence[DeadLetter]) -> li
 
 async def type_field_of(link: Link, keys: Keys) -> str | None:
     """Which field names a job's type in this group; None: none does, it is the stream's name."""
-    said = await link.call("HGET", keys.state, "type_field")
+    return _type_field(await link.call("HGET", keys.state, "type_field"))
+
+
+def _type_field(said: bytes | None) -> str | None:
     if not said:
         return "type"
     return None if said == b"none" else text(said)
@@ -207,32 +205,31 @@ async def _searched(link: Link, keys: Keys, job: bytes, *, most: int) -> DeadLet
     return None
 
 
-async def _pages(
-    link: Link, keys: Keys, command: str, bounds: tuple[bytes, bytes], *, most: int
-) -> Pages:
-    (start, end), count = bounds, min(_FIRST_PAGE, most)
-    while True:
-        reply = settled(await link.call(command, keys.dlq, start, end, "COUNT", count))
-        if reply:
-            yield [_letter(entry, fields) for entry, fields in reply]
-        if len(reply) < count:
-            return
-        start = _beyond(reply[-1][0])
-        count = _next_count(reply, most)
+async def _pages(link: Link, keys: Keys, read: Entries) -> Pages:
+    type_field = await type_field_of(link, keys)
+    async with aclosing(read) as pages:
+        async for page in pages:
+            yield await _letters(link, keys, page, type_field)
 
 
-def _next_count(page: Sequence[Any], most: int) -> int:
-    """How many to ask for: as many as fill a page of bytes if they are as large as the last."""
-    size = sum(len(part) for _, fields in page for part in fields)
-    fitting = _PAGE_BYTES * len(page) // max(size, 1)
-    return max(1, min(fitting, 10 * len(page), most))
+async def _letters(
+    link: Link, keys: Keys, page: Sequence[tuple[bytes, Sequence[bytes]]], type_field: str | None
+) -> list[DeadLetter]:
+    """The letters with their types, which of those that are in their records is fetched there."""
+    letters = [_letter(entry, flat, type_field) for entry, flat in page]
+    recorded = [letter for letter in letters if letter.in_record]
+    if not recorded or type_field is None:
+        return letters
+    name = b"f:" + type_field.encode()
+    replies = await link.calls([("HGET", keys.job(each.job), name) for each in recorded])
+    types = {each.entry: settled(reply) for each, reply in zip(recorded, replies, strict=True)}
+    return [
+        replace(each, type=text(types[each.entry])) if types.get(each.entry) is not None else each
+        for each in letters
+    ]
 
 
-def _beyond(entry: bytes) -> bytes:
-    return b"(" + entry
-
-
-def _letter(entry: bytes, flat: Sequence[Any]) -> DeadLetter:
+def _letter(entry: bytes, flat: Sequence[bytes], type_field: str | None) -> DeadLetter:
     """Takes ReTraced's `@` fields from the producer's; a producer's `@x` stands as `@@x`."""
     facts: dict[bytes, bytes] = {}
     fields: list[tuple[bytes, bytes]] = []
@@ -243,4 +240,6 @@ def _letter(entry: bytes, flat: Sequence[Any]) -> DeadLetter:
             facts[name] = value
         else:
             fields.append((name, value))
-    return DeadLetter(entry=entry, facts=facts, fields=tuple(fields))
+    raw = dict(fields).get(type_field.encode()) if type_field else None
+    kind = None if raw is None else text(raw)
+    return DeadLetter(entry=entry, facts=facts, fields=tuple(fields), type=kind)

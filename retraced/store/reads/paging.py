@@ -32,11 +32,17 @@ class Pending:
 
 
 async def entries(
-    link: Link, key: bytes, *, low: bytes = b"-", high: bytes = b"+", newest: bool = False
+    link: Link,
+    key: bytes,
+    *,
+    low: bytes = b"-",
+    high: bytes = b"+",
+    newest: bool = False,
+    most: int = MOST_IN_PAGE,
 ) -> Entries:
-    """(id, flat fields) of a stream between two ids (exclusive as `(id`), in pages."""
+    """(id, flat fields) of a stream between two ids (exclusive as `(id`), in pages of `most`."""
     command, start, end = ("XREVRANGE", high, low) if newest else ("XRANGE", low, high)
-    count = FIRST_PAGE
+    count = min(FIRST_PAGE, most)
     while True:
         reply: list[Any] = settled(await link.call(command, key, start, end, "COUNT", count))
         if reply:
@@ -44,7 +50,7 @@ async def entries(
         if len(reply) < count:
             return
         start = after(reply[-1][0])
-        count = next_count(reply)
+        count = next_count(reply, most)
 
 
 async def pending(
@@ -91,11 +97,11 @@ async def scored(
             return
 
 
-def next_count(page: Sequence[Any]) -> int:
+def next_count(page: Sequence[Any], most: int = MOST_IN_PAGE) -> int:
     """How many entries to ask for: as many as fill a page if they are as large as the last."""
     size = sum(len(part) for _, fields in page for part in fields)
     fitting = _PAGE_BYTES * len(page) // max(size, 1)
-    return max(1, min(fitting, 10 * len(page), MOST_IN_PAGE))
+    return max(1, min(fitting, 10 * len(page), most))
 
 
 async def _scores(

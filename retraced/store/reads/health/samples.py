@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from retraced.events import EventName, parse_stream_entry
-from retraced.keys import Keys
+from retraced.keys import Keys, unpadded
 from retraced.store.connection import Link
-from retraced.store.reads.dead import dead_letters
-from retraced.store.reads.health.group import unpadded
+from retraced.store.reads.dead import dead_letters, type_field_of
 from retraced.store.reads.replies import if_group, number, settled, text
 
 ROUTED_FIELDS = ("key", "dedup", "priority")
@@ -62,11 +61,13 @@ async def wishes(link: Link, keys: Keys) -> Wishes:
     return Wishes(len(rows), dict(asked))
 
 
-async def unhandled(link: Link, keys: Keys, *, type_field: str = "type") -> Unhandled:
+async def unhandled(link: Link, keys: Keys) -> Unhandled:
     """Looks at the records of the jobs that are due next, and at the newest dead letters."""
     members: list[bytes] = await link.call("ZRANGE", keys.delayed, 0, _DELAYED - 1)
     records = [keys.job(unpadded(member)) for member in members]
-    asked = [("HMGET", record, "reason", f"f:{type_field}") for record in records]
+    type_field = await type_field_of(link, keys)
+    named = "" if type_field is None else f"f:{type_field}"  # no record has a nameless field
+    asked = [("HMGET", record, "reason", named) for record in records]
     replies = [settled(reply) for reply in await link.calls(asked)] if asked else []
     waiting = Counter(
         text(kind or keys.stream) for reason, kind in replies if reason == b"unhandled"
