@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Any
 
 import click
 
-from retraced.cli.output import Format, default_format, printable
+from retraced.cli.output import Format, printable
 from retraced.cli.session import Session
 from retraced.durations import format_ms
 
@@ -32,7 +31,7 @@ class Row:
 
 def for_people(session: Session) -> bool:
     """Whether the output is a table, the format for people."""
-    return (session.format or default_format(sys.stdout)) is Format.TABLE
+    return session.form is Format.TABLE
 
 
 def show(
@@ -61,6 +60,26 @@ def show(
         session.emit(_cut(shown, columns, flexible) if flexible else shown, columns)
 
 
+def print_rest(
+    session: Session, after: object | None, *, looked: int, full: bool, noun: str = "job"
+) -> None:
+    """Says on stderr how to go on where a list isn't at its end.
+
+    `after`: the place where the next page begins, None at the end. `full`: the page has as many as
+    were wanted (programs know that), else as many as may be were `looked` at.
+    """
+    if after is None or (full and not for_people(session)):
+        return
+    if full:
+        click.echo(f"the next page: --after {after}", err=True)
+    else:
+        click.echo(
+            f"{looked:,} {noun}s were looked at, so far; go on: --after {after}, or look at more "
+            f"at once: --scan {looked * 10}",
+            err=True,
+        )
+
+
 def terminal_width() -> int:
     """Columns of the terminal, 80 where there is none."""
     return shutil.get_terminal_size().columns
@@ -84,6 +103,11 @@ def iso(ms: int | None) -> str | None:
     if ms is None:
         return None
     return moment(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def stamps(name: str, ms: int | None) -> dict[str, Any]:
+    """A Redis time for programs, twice: `NAME_at` for reading, `NAME_ms` (Unix) for counting."""
+    return {f"{name}_at": iso(ms), f"{name}_ms": ms}
 
 
 def ago(ms: int) -> str:

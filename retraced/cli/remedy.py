@@ -19,6 +19,11 @@ def consume(stream: str, group: str) -> str:
     return command("consume", stream, "--group", group) + " --app MODULE:ATTR"
 
 
+def where(stream: str, group: str | None = None) -> str:
+    """For sentences: `in group mail of emails`, `in the groups of emails`."""
+    return f"in the groups of {stream}" if group is None else f"in group {group} of {stream}"
+
+
 def next_step(story: Story) -> str:
     """What a person can do for the job now: `put it back: retraced dlq requeue ...`, or nothing."""
     from retraced.store.reads.story import State

@@ -46,6 +46,11 @@ class Session:
     ) -> None:
         self.leave()
 
+    @property
+    def form(self) -> output.Format:
+        """How results are printed: as was asked, else as it suits where they go."""
+        return self.format or output.default_format(sys.stdout)
+
     def leave(self) -> None:
         """Leaves the embedded server, if this run joined one."""
         self._held.close()

@@ -10,14 +10,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from retraced.errors import UsageError, quoted
 from retraced.filter import Filter
 from retraced.keys import Keys
 from retraced.store.connection import Link
 from retraced.store.reads.dead import type_field_of
 from retraced.store.reads.places import Bounds, Places
 from retraced.store.reads.replies import if_group, number, redis_now, settled
-from retraced.store.reads.rows import SHOWN, STATES_AT, Fetch, JobRow, Needs, Place
+from retraced.store.reads.rows import SHOWN, STATES_AT, Cursor, Fetch, JobRow, Needs, Place
 
 __all__ = [
     "Cursor",
@@ -33,27 +32,6 @@ __all__ = [
 PAGE = 100
 # By flow: what moves on while it is being looked for is met again further down.
 BY_FLOW = (Place.UNREAD, Place.DELAYED, Place.READY, Place.HELD, Place.HELD_AGAIN)
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a scan stopped: behind `position` in `place`. As text `delayed:1795501170340/5-0`."""
-
-    place: Place
-    position: bytes
-
-    @classmethod
-    def parse(cls, given: str) -> Cursor:
-        """Reads one as `str` wrote it. Raises UsageError."""
-        place, _, position = given.partition(":")
-        if place not in STATES_AT or not position:
-            raise UsageError(
-                f"{quoted(given)} is no place in a list: take it as the last page said it"
-            )
-        return cls(Place(place), position.encode())
-
-    def __str__(self) -> str:
-        return f"{self.place.value}:{self.position.decode()}"
 
 
 @dataclass(slots=True)
@@ -224,7 +202,7 @@ def _take(
     if len(matched) > room or (len(matched) == room and looked):
         last = listing.rows[-1]
         listing.looked += next(at for at, row in enumerate(looked, 1) if row is last)
-        listing.next = Cursor(place, last.position)
+        listing.next = last.cursor
         return True
     listing.looked += len(looked)
     if looked:

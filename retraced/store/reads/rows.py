@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from retraced.entry import added_ms
+from retraced.errors import UsageError, quoted
 from retraced.events import parse_record
 from retraced.filter import Filter, JobFacts
 from retraced.keys import Keys
@@ -43,6 +44,27 @@ STATES_AT: Mapping[Place, tuple[str, ...]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a scan stopped: behind `position` in `place`. As text `delayed:1795501170340/5-0`."""
+
+    place: Place
+    position: bytes
+
+    @classmethod
+    def parse(cls, given: str) -> Cursor:
+        """Reads one as `str` wrote it. Raises UsageError."""
+        place, _, position = given.partition(":")
+        if place not in STATES_AT or not position:
+            raise UsageError(
+                f"{quoted(given)} is no place in a list: take it as the last page said it"
+            )
+        return cls(Place(place), position.encode())
+
+    def __str__(self) -> str:
+        return f"{self.place.value}:{self.position.decode()}"
+
+
 @dataclass(slots=True)
 class JobRow:
     """One job. `position`: where it stands in its place, to go on from. Times in Redis ms.
@@ -70,6 +92,11 @@ class JobRow:
     fields: Mapping[bytes, bytes] | None = None
     in_record: bool = False
     events: int = 0
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where a list goes on behind it."""
+        return Cursor(self.place, self.position)
 
     def facts(self, stream: str, now_ms: int) -> JobFacts:
         """What a filter looks at."""
