@@ -13,6 +13,7 @@ from retraced.errors import InvalidName, quoted
 
 GROUPS = b"retraced:groups"
 SLOTS = 16384
+DEFAULT_VISIBILITY_MS = 30_000  # of a group whose first worker asked for no other
 _GROUP_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -120,6 +121,20 @@ def parse_group_member(member: bytes) -> tuple[str, str]:
     group_bytes(group)
     stream_bytes(stream)
     return stream, group
+
+
+def padded(job: bytes) -> bytes:
+    """A job's id as `P:delayed` holds it: members of one score keep the order of ids."""
+    ms, _, seq = job.partition(b"-")
+    return ms.rjust(20, b"0") + b"-" + seq.rjust(20, b"0")
+
+
+def unpadded(member: bytes) -> bytes:
+    """The job id of a member of `P:delayed` or `P:finished`; what is none stays as it is."""
+    ms, dash, seq = member.partition(b"-")
+    if not (dash and ms.isdigit() and seq.isdigit()):
+        return member
+    return b"%d-%d" % (int(ms), int(seq))
 
 
 def slot(name: bytes) -> int:

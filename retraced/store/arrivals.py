@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from retraced.errors import StoreError
-from retraced.keys import GROUPS, Keys, group_member
+from retraced.keys import GROUPS, Keys, group_member, unpadded
 from retraced.store.connection import Link
 from retraced.store.scripts import Argument
 
@@ -119,9 +119,3 @@ async def delayed_types(
             name = (reply[1] or keys.stream).decode("utf-8", "replace")
             types[name] = types.get(name, 0) + 1
     raise AssertionError("count() does not end")
-
-
-def unpadded(member: bytes) -> bytes:
-    """The job id of a member of `delayed`."""
-    ms, _, seq = member.partition(b"-")
-    return b"%d-%d" % (int(ms), int(seq))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from retraced.entry import split_ready
 from retraced.errors import InvalidEntry
-from retraced.keys import Keys
+from retraced.keys import Keys, padded, unpadded
 from retraced.store.connection import Link
 from retraced.store.reads.dead import DeadLetter, newest_first, oldest_first
 from retraced.store.reads.paging import Pending, entries, pending, scored
@@ -129,7 +129,7 @@ class Places:
             yield rows
 
     async def _delayed(self, newest: bool, beyond: bytes | None) -> Rows:
-        place = _scored_position(beyond, padded=True)
+        place = _scored_position(beyond, member=True)
         read = scored(self.link, self.keys.delayed, beyond=place, newest=newest)
         if not self.whole:
             async for page in read:
@@ -192,7 +192,7 @@ def _holding(place: Place, job: bytes, held: Pending) -> JobRow:
 
 
 def _delayed(member: bytes, due_ms: int) -> JobRow:
-    job = _unpadded(member)
+    job = unpadded(member)
     return JobRow(job, Place.DELAYED, _position(due_ms, job), "delayed", due_ms=due_ms)
 
 
@@ -206,19 +206,8 @@ def _position(score: int, job: bytes) -> bytes:
     return b"%d/%b" % (score, job)
 
 
-def _scored_position(given: bytes | None, *, padded: bool = False) -> tuple[int, bytes] | None:
+def _scored_position(given: bytes | None, *, member: bool = False) -> tuple[int, bytes] | None:
     if given is None:
         return None
     score, _, job = given.partition(b"/")
-    return number(score), _padded(job) if padded else job
-
-
-def _padded(job: bytes) -> bytes:
-    """As `P:delayed` has it: ties keep the order of ids."""
-    ms, _, seq = job.partition(b"-")
-    return ms.rjust(20, b"0") + b"-" + seq.rjust(20, b"0")
-
-
-def _unpadded(member: bytes) -> bytes:
-    ms, _, seq = member.partition(b"-")
-    return (ms.lstrip(b"0") or b"0") + b"-" + (seq.lstrip(b"0") or b"0")
+    return number(score), padded(job) if member else job

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from retraced.keys import Keys
+from retraced.keys import DEFAULT_VISIBILITY_MS, Keys, unpadded
 from retraced.store.connection import Link
 from retraced.store.reads.backlog import Count, unread
 from retraced.store.reads.replies import (
@@ -167,7 +167,7 @@ async def standing(link: Link, keys: Keys) -> Standing:
     own, now_ms, facts = rows.get(keys.group), time_ms(settled(now)), pairs(state)
     held = if_group(pending, [0, None])
     position = own[b"last-delivered-id"] if own else SMALLEST
-    since_ms = now_ms - 3 * number(facts.get(b"visibility_ms"), 30_000)
+    since_ms = now_ms - 3 * number(facts.get(b"visibility_ms"), DEFAULT_VISIBILITY_MS)
     return Standing(
         now_ms=now_ms,
         exists=own is not None,
@@ -306,11 +306,3 @@ def _never_given(info: dict[bytes, Any], group: dict[bytes, Any] | None) -> int:
     if not isinstance(added, int) or not isinstance(read, int):
         return 0
     return max(added - read - number(info.get(b"length")), 0)
-
-
-def unpadded(member: bytes) -> bytes:
-    """The job id of a member of `delayed` or `finished`."""
-    ms, dash, seq = member.partition(b"-")
-    if not (dash and ms.isdigit() and seq.isdigit()):
-        return member
-    return b"%d-%d" % (int(ms), int(seq))
