@@ -75,9 +75,11 @@ class AsyncClient:
             return await add_entry(link, stream, fields)
 
     async def cancel(self, stream: str, job_id: str, *, group: str, by: str = "client") -> None:
-        """Cancels a job for one group: at once if it waits, else within 1.5 s if it runs.
+        """Cancels a job for one group: at once if it is delayed, else at its next step.
 
-        Raises NotFound if the group doesn't know the job, Refused if it has ended already.
+        One that runs is told within 1.5 s. Raises NotFound if the group doesn't know the job,
+        Refused if it has ended already. An id that can't be found among many waiting jobs is taken
+        for one of them.
         """
         call = cancel(Keys.of(stream, group), job_id.encode(), by=by)
         async with self._links().link() as link:

@@ -7,7 +7,10 @@ from retraced.store.writes import Ruling, Verdict
 
 
 def check(verdict: Verdict, job_id: str, stream: str, group: str) -> None:
-    """Raises NotFound or Refused unless the cancel was accepted."""
+    """Raises NotFound or Refused unless the cancel was accepted.
+
+    It was if the job has ended, will end at its next step, or will if it waits in a long queue.
+    """
     which = f"job {job_id} of {stream!r} in group {group!r}"
     if verdict.ruling is Ruling.MISSING:
         raise NotFound(f"{which} can't be cancelled: {verdict.reason or 'there is no such job'}")

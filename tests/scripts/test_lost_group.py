@@ -96,7 +96,7 @@ class TestAStaleRecord:
 
     def test_holds_no_cancel_for_good(self, board: Board) -> None:
         job = reclaimed(board).job
-        assert cancel(board, job).ruling is Ruling.OK
+        assert cancel(board, job).ruling is Ruling.REQUESTED
         ask(board.raw, "XACK", board.keys.stream, "g", job)
         board.run(writes.sweep(board.keys))
         board.run(writes.prune(board.keys))
@@ -117,7 +117,7 @@ class TestACancelOfAJobThatCameAgain:
     @pytest.mark.parametrize("manner", ["unread", "held"])
     def test_is_heeded(self, board: Board, again: bytes, manner: str) -> None:
         held = board.fetch() if manner == "held" else []
-        assert cancel(board, again) == (Ruling.OK, "it ends before its next step")
+        assert cancel(board, again) == (Ruling.REQUESTED, "it ends before its next step")
         board.run(writes.sweep(board.keys))
         board.run(writes.prune(board.keys))
         assert board.raw.scard(board.keys.cancelled) == 1, "it isn't forgotten"

@@ -9,12 +9,20 @@ import pytest
 
 from retraced.store import writes
 from retraced.store.writes import Answer, Ruling, Source
-from tests.scripts.board import Board
+from tests.scripts.board import Board, padded
 from tests.scripts.test_moves import ODD
 
 
 def cancel(board: Board, job: bytes) -> writes.Verdict:
     return board.run(writes.cancel(board.keys, job, by="ada"))
+
+
+def fill_ready(board: Board, count: int = 600) -> None:
+    """More jobs in `ready` than a script looks through."""
+    with board.raw.pipeline(transaction=False) as pipe:
+        for number in range(count):
+            pipe.xadd(board.keys.ready, {"@job": f"{number}-2"})
+        pipe.execute()
 
 
 class TestCancel:
@@ -31,36 +39,66 @@ class TestCancel:
 
     def test_waits_for_the_next_step_of_a_held_job(self, board: Board) -> None:
         held = board.held()
-        assert cancel(board, held.job).ruling is Ruling.OK
+        assert cancel(board, held.job).ruling is Ruling.REQUESTED
         assert board.raw.smembers(board.keys.cancelled) == {held.job}
         [event] = board.events("cancel_requested")
         assert event["jobs"] == {held.job.decode(): {"by": "ada"}}
-        assert cancel(board, held.job) == (Ruling.OK, "its cancel is on its way")
+        assert cancel(board, held.job) == (Ruling.REQUESTED, "it ends before its next step")
         assert len(board.events("cancel_requested")) == 1
 
     def test_reaches_a_job_that_nobody_has_read(self, board: Board) -> None:
         job = board.add()
-        assert cancel(board, job).ruling is Ruling.OK
+        assert cancel(board, job).ruling is Ruling.REQUESTED
         assert board.raw.scard(board.keys.cancelled) == 1
 
     def test_reaches_a_job_that_was_released_without_a_record(self, board: Board) -> None:
         jobs = [board.held() for _ in range(45)]
         board.run(board.release([board.releasing(each) for each in jobs]))
-        assert cancel(board, jobs[0].job).ruling is Ruling.OK
-        assert cancel(board, jobs[44].job).ruling is Ruling.OK
+        assert cancel(board, jobs[0].job).ruling is Ruling.REQUESTED
+        assert cancel(board, jobs[44].job).ruling is Ruling.REQUESTED
 
-    def test_reaches_a_job_too_deep_in_ready_to_be_found(self, board: Board) -> None:
+    def test_reaches_a_job_too_deep_in_ready_to_be_found_but_is_not_sure(
+        self, board: Board
+    ) -> None:
         held = board.held()
         board.run(board.release([board.releasing(held)]))
-        for number in range(600):
-            board.raw.xadd(board.keys.ready, {"@job": f"{number}-1"})
-        assert cancel(board, held.job) == (Ruling.OK, "it ends before its next step")
+        fill_ready(board)
+        for _ in range(2):
+            verdict = cancel(board, held.job)
+            assert verdict.ruling is Ruling.UNSURE
+            assert "not found" in verdict.reason
+        assert len(board.events("cancel_requested")) == 1
         [first, *_] = board.fetch(Source.READY, count=1)
         assert board.run(board.release([board.releasing(first)])) == [Answer.CANCELLED]
 
+    def test_finds_no_job_that_the_stream_never_had_in_a_long_ready(self, board: Board) -> None:
+        board.held()
+        fill_ready(board)
+        assert cancel(board, b"99999999999999-0").ruling is Ruling.MISSING
+        assert board.raw.scard(board.keys.cancelled) == 0
+
+    @pytest.mark.parametrize("made_again", [False, True])
+    def test_reaches_a_job_in_a_long_ready_whose_stream_is_gone(
+        self, board: Board, made_again: bool
+    ) -> None:
+        held = board.held()
+        board.run(board.release([board.releasing(held)]))
+        fill_ready(board)
+        board.raw.delete(board.keys.stream)
+        if made_again:
+            board.join()
+        assert cancel(board, held.job).ruling is Ruling.UNSURE
+
+    def test_of_a_promotion_that_failed_halfway_waits_for_the_copy(self, board: Board) -> None:
+        held = board.held_again()
+        board.raw.zadd(board.keys.delayed, {padded(held.job): 1})  # the last write is missing
+        assert cancel(board, held.job).ruling is Ruling.REQUESTED
+        assert board.raw.zcard(board.keys.delayed) == 0
+        assert board.run(board.release([board.releasing(held)])) == [Answer.CANCELLED]
+
     def test_reaches_a_retry_in_the_ready_stream(self, board: Board) -> None:
         held = board.held_again()
-        assert cancel(board, held.job).ruling is Ruling.OK
+        assert cancel(board, held.job).ruling is Ruling.REQUESTED
         assert board.run(board.release([board.releasing(held)])) == [Answer.CANCELLED]
 
     def test_refuses_a_dead_and_a_finished_job(self, board: Board) -> None:
@@ -84,6 +122,44 @@ class TestCancel:
         held = board.held()
         board.run(board.complete(held))
         assert cancel(board, held.job).ruling is Ruling.MISSING
+
+
+class TestCancelOfADelayedJobOnly:
+    def cancel(self, board: Board, job: bytes) -> writes.Verdict:
+        return board.run(writes.cancel(board.keys, job, by="ada", only_delayed=True))
+
+    def test_ends_it(self, board: Board) -> None:
+        job = board.delayed()
+        assert self.cancel(board, job).ruling is Ruling.OK
+        assert board.places(job) == []
+        assert self.cancel(board, job) == (Ruling.REFUSED, "it is cancelled, not delayed")
+
+    def test_is_refused_of_any_other_and_asks_for_nothing(self, board: Board) -> None:
+        held, again, dead = board.held().job, board.held_again().job, board.dead()
+        released, done = board.held_again(), board.held_again()
+        board.run(board.release([board.releasing(released)]))
+        board.run(board.complete(done))
+        unread = board.add()
+        for job, state in (
+            (held, "held"), (again, "held"), (dead, "dead"), (unread, "queued"),
+            (released.job, "queued"), (done.job, "done"),
+        ):  # fmt: skip
+            before = board.snapshot()
+            assert self.cancel(board, job) == (Ruling.REFUSED, f"it is {state}, not delayed")
+            assert board.snapshot() == before
+
+    def test_of_a_job_that_was_released_without_a_record_is_refused(self, board: Board) -> None:
+        held = board.held()
+        board.run(board.release([board.releasing(held)]))
+        assert self.cancel(board, held.job) == (Ruling.REFUSED, "it is queued, not delayed")
+        board.fetch(Source.READY)
+        assert self.cancel(board, held.job) == (Ruling.REFUSED, "it is held, not delayed")
+
+    def test_finds_no_job_that_isnt_there(self, board: Board) -> None:
+        fill_ready(board)
+        before = board.snapshot()
+        assert self.cancel(board, b"1-1").ruling is Ruling.MISSING
+        assert board.snapshot() == before
 
 
 class TestRequeue:

@@ -14,9 +14,15 @@ MOST_NAMED = 20  # changed fields that an event names
 
 
 class Ruling(StrEnum):
-    """How a request about one job ended."""
+    """How a request about one job ended.
+
+    REQUESTED: it will be so, at the job's next step. UNSURE: the same if the job waits deep in a
+    long queue, where it wasn't looked for; it may not exist.
+    """
 
     OK = "OK"
+    REQUESTED = "REQUESTED"
+    UNSURE = "UNSURE"
     MISSING = "MISSING"
     REFUSED = "REFUSED"
 
@@ -28,9 +34,13 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def cancel(keys: Keys, job: bytes, *, by: str) -> Call[Verdict]:
-    """Ends a delayed job at once; a queued or held one at its next transition."""
-    return _operate("cancel", keys, job, by)
+def cancel(keys: Keys, job: bytes, *, by: str, only_delayed: bool = False) -> Call[Verdict]:
+    """Ends a delayed job at once (OK); a queued or held one at its next step (REQUESTED).
+
+    UNSURE: it wasn't found among many that wait; if it is one of them, it ends at its next step.
+    `only_delayed`: REFUSED when it is elsewhere, and nothing is asked for.
+    """
+    return _operate("cancel", keys, job, by, int(only_delayed))
 
 
 def run_now(keys: Keys, job: bytes, *, by: str) -> Call[Verdict]:

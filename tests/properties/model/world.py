@@ -137,7 +137,7 @@ class World:
         if not job.flagged:
             job.flagged = True
             group.told(job, "cancel_requested")
-        return Ruling.OK
+        return Ruling.REQUESTED
 
     @staticmethod
     def _cancel_nothing(group: Group, job: Job) -> Ruling:
