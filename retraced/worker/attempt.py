@@ -30,7 +30,7 @@ def begin(
     delivery.task = task
     run = executor.run_apart if delivery.suspect else executor.run
     try:
-        delivery.run = job = _job(delivery)
+        delivery.shown = job = _job(delivery)
         outcome = first_step(run(job, delivery))
     except BaseException as error:  # noqa: BLE001 - what isn't an outcome is raised again
         outcome = _raised(error, delivery)
@@ -87,8 +87,8 @@ def end(delivery: Delivery, verdict: Outcome) -> bool:
         return False
     if delivery.verdict is None:
         delivery.verdict, delivery.told_at = verdict, monotonic()
-        if delivery.run is not None:
-            delivery.run.tell_cancelled()
+        if delivery.shown is not None:
+            delivery.shown.tell_cancelled()
         if isinstance(verdict, Cancelled) and delivery.leftover is not None:
             asyncio.get_running_loop().call_later(HEEDS_WITHIN_S, _abandon, delivery)
         else:

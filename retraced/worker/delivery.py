@@ -31,7 +31,7 @@ _NOTHING_CARRIED = Carried(job=b"")
 class Delivery:
     """What the worker knows of one entry that it holds.
 
-    `run` is the handler's view of its attempt. `verdict` is set by whoever ends that from outside
+    `shown` is what its handler sees of it. `verdict` is set by whoever ends that from outside
     (timeout, cancel, shutdown) before it cancels `task`, at `told_at`.
     `lost` says that another delivery owns the job now, so nothing may be settled;
     `suspect` that it was lost twice or crashed, and runs alone in a process of its own;
@@ -51,9 +51,9 @@ class Delivery:
         "leftover",
         "lost",
         "options",
-        "run",
         "run_ms",
         "scheduled",
+        "shown",
         "started",
         "subscription",
         "successor",
@@ -90,7 +90,7 @@ class Delivery:
         self.timer: asyncio.TimerHandle | None = None
         self.verdict: Outcome | None = None
         self.told_at = 0.0
-        self.run: Job | None = None
+        self.shown: Job | None = None
         self.cancelled = False
         self.lost = False
         self.leftover: asyncio.Future[None] | None = None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from retraced.events import EventName
 from retraced.outcome import Bury, Complete, Delay, Settlement
+from retraced.store.writes import Done
 from retraced.worker.delivery import Delivery
+from retraced.worker.subscription import Subscription
 
 
 def count(delivery: Delivery, settlement: Settlement) -> None:
@@ -29,3 +33,12 @@ def count(delivery: Delivery, settlement: Settlement) -> None:
         brake.succeeded()
     else:
         brake.failed(error)
+
+
+def count_completed(
+    subscription: Subscription, batch: Sequence[Delivery], done: Sequence[Done]
+) -> None:
+    """Counts attempts that all succeeded, and were all settled as that."""
+    subscription.measures.completed(batch, done)
+    if subscription.brake is not None:
+        subscription.brake.succeeded(len(batch))

@@ -62,9 +62,7 @@ class Worker:
         self._now = asyncio.Event()
         self._reading, self._settling, self.asking = (connector.lazy() for _ in range(3))
         self.slots = slots_of(options, self.tally, isolates=executor.isolates)
-        self.dispatcher = Dispatcher(
-            executor, self.slots, log=log, tally=self.tally, full=self._stop.set
-        )
+        self.dispatcher = Dispatcher(executor, self.slots, log=log, full=self._stop.set)
         self._settlers = [self._settler(subscription) for subscription in subscriptions]
         self.healer = Healer(
             self.asking,

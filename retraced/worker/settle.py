@@ -158,13 +158,10 @@ class Settler:
                 else:
                     self._answered(delivery, _COMPLETE, answer)
             return
-        subscription = self.subscription
-        subscription.measures.completed(batch, done)
-        subscription.forget(batch)
+        finished.count_completed(self.subscription, batch, done)
+        self.subscription.forget(batch)
         self._settled(batch)
         self._tally.done += len(batch)
-        if subscription.brake is not None:
-            subscription.brake.succeeded(len(batch))
 
     async def _write(self, batch: list[Job]) -> None:
         try:

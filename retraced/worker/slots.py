@@ -66,6 +66,18 @@ class Slots:
         """How many deliveries may be held at once, unsettled ones included."""
         return 2 * (self.concurrency + self._prefetch) + 100
 
+    def take(self, delivery: Delivery) -> bool:
+        """A job starts. Answers whether it is the last that may."""
+        self.running.add(delivery)
+        self._tally.started += 1
+        return self._tally.started == self.max_jobs
+
+    def leave(self, delivery: Delivery) -> None:
+        """Its attempt is over."""
+        self.running.discard(delivery)
+        if self.pace:
+            self.pace.ran(delivery.run_ms)
+
     def wanted(self, now: float) -> int:
         """How many more deliveries to fetch: the free slots and the prefetch."""
         if self.closed:
