@@ -8,25 +8,27 @@
 -- EMITS failed delayed crashed snoozed unhandled cancelled vanished
 -- USES group plan fence record story ids deletion copy batch
 local EVENTS_HERE = {failed = 1, delayed = 1, crashed = 1, snoozed = 1, unhandled = 1}
+local waiting = {} -- due times and places in `delayed`
 
 local function will_delay(item, now)
   local at, record, body = item.at, item.record, item.body
   local event, reason, begun = ARGV[at], ARGV[at + 1], ARGV[at + 8] == '1'
   local counts = read_counts(at + 4)
   item.due = tonumber(ARGV[at + 2]) or now + tonumber(ARGV[at + 3])
-  local due = text(item.due)
-  set(record, 'due', due, 'reason', reason, 'error', ARGV[at + 9], 'begun', ARGV[at + 8])
-  set_counts(record, counts)
-  set(record, 'unhandled_since', ARGV[at + 10])
+  local due, queued = text(item.due), item.due <= now
+  set_state(record, queued and 'queued' or 'delayed', counts)
+  set(record, 'due', due)
+  set(record, 'reason', reason)
+  set_any(record, 'begun', ARGV[at + 8])
+  set_any(record, 'error', ARGV[at + 9])
+  set_any(record, 'unhandled_since', ARGV[at + 10])
   tell(event, item.job, with(ARGV[at + 11], '"due":' .. due), record, now)
-  if item.due <= now then
-    set(record, 'state', 'queued')
-    will_copy(READY, ready_fields(item.job, counts, due, begun), body, record)
+  if queued then
+    will_copy(ready_entry(item.job, counts, due, begun), body, record)
   else
-    set(record, 'state', 'delayed')
     keep_body(record, body)
     will_record(record)
-    will('ZADD', DELAYED, due, padded(item.job))
+    waiting[#waiting + 1], waiting[#waiting + 2] = due, padded(item.job)
   end
 end
 
@@ -42,6 +44,7 @@ for i, item in ipairs(items) do
   if item.answer == 'OK' then will_delay(item, now) end
   dues[i] = item.due or 0
 end
+will_each({'ZADD', DELAYED}, waiting)
 will_finish(items, now)
 commit()
 return {now, answers(items), dues}

@@ -14,11 +14,11 @@ local function will_release(item, now)
   -- One that never began leaves no record, unless it is too long to travel without.
   local recorded = (record.exists or begun or body.long or retains) and record
   if recorded then
-    set(record, 'state', 'queued', 'begun', ARGV[at + 4])
-    set_counts(record, counts)
+    set_state(record, 'queued', counts)
+    set_any(record, 'begun', ARGV[at + 4])
   end
   tell('released', item.job, ARGV[at + 5], recorded, now)
-  will_copy(READY, ready_fields(item.job, counts, body.ours['@due'], begun), body, record)
+  will_copy(ready_entry(item.job, counts, body.ours['@due'], begun), body, record)
 end
 
 local wrong = wrong_keys()

@@ -12,13 +12,15 @@ local function read_batch(first, width)
     counts[source] = found
   end
   for i = first, #ARGV, width do
-    local source = ARGV[i]
-    local item = {source = source, key = source == 's' and S or READY, at = i + 4}
-    item.entry, item.job = ARGV[i + 1], ARGV[i + 3]
-    item.answer = verdict(item.key, counts[source], item.entry, tonumber(ARGV[i + 2]))
-    item.record = open_record(KEYS[11 + #items])
-    if item.answer == 'OK' and not item.record then item.answer = 'WRONG' end
-    items[#items + 1] = item
+    local source, entry, place = ARGV[i], ARGV[i + 1], #items + 1
+    local key = source == 's' and S or READY
+    local record = open_record(KEYS[10 + place])
+    local answer = verdict(key, counts[source], entry, tonumber(ARGV[i + 2]))
+    if answer == 'OK' and not record then answer = 'WRONG' end
+    items[place] = {
+      source = source, key = key, entry = entry, job = ARGV[i + 3], at = i + 4, record = record,
+      answer = answer, body = nil,
+    }
   end
   return items
 end
@@ -69,9 +71,8 @@ local function will_finish(items, now)
     end
   end
   will_publish(now)
-  local low, high = stream_ids[1] or '', stream_ids[#stream_ids] or ''
   will_each({'SREM', CANCELLED}, cancelled)
-  will_ack(stream_ids, ready_ids, (split(low)), (split(high)))
+  will_ack(stream_ids, ready_ids, stream_ids[1], stream_ids[#stream_ids])
 end
 
 local function answers(items)

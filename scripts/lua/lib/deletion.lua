@@ -4,7 +4,7 @@
 -- Marks those ids that another group has not yet settled.
 local function mark_needed(needed, ids, low, high, group)
   local last = fact(group, 'last-delivered-id')
-  if not greater((split(last)), high) then
+  if not greater((split(last)), (split(high))) then
     for _, id in ipairs(ids) do
       if after(id, last) then needed[id] = true end
     end
@@ -21,7 +21,7 @@ local function mark_needed(needed, ids, low, high, group)
   end
 end
 
--- Those ids of `S` that no other group needs; low and high bound their milliseconds.
+-- Those ids of `S` that no other group needs; low and high bound them (ids or milliseconds).
 local function unneeded(ids, low, high)
   if #ids == 0 or redis.call('HEXISTS', SETTINGS, 'retain') == 1 then return {} end
   local groups = redis.call('XINFO', 'GROUPS', S)

@@ -74,10 +74,10 @@ end
 local function will_put_back(event, job, deliveries, due, body, record, now)
   local counts = {attempt = 0, deliveries = deliveries, lost = 0, crashes = 0}
   will_keep_count(record) -- before the copy, so that a user without HSET makes none
-  set(record, 'state', 'queued', 'begun', '', 'reason', '', 'error', '')
-  set_counts(record, counts)
+  set_state(record, 'queued', counts)
+  for _, name in ipairs({'begun', 'reason', 'error'}) do set(record, name, '') end
   tell(event, job, ARGV[5], record, now)
-  will_copy(READY, ready_fields(job, counts, due, false), body, record)
+  will_copy(ready_entry(job, counts, due, false), body, record)
   will_publish(now)
   will('ZREM', FINISHED, job)
   will('SREM', CANCELLED, job)

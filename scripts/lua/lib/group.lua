@@ -13,9 +13,15 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Lua writes 1.7e+12 for a number of 13 digits.
+-- A whole number as text: Lua writes 1.7e+12 for one of 13 digits. Most are the time of the call.
+local texts = {}
 local function text(number)
-  return string.format('%.0f', number)
+  local known = texts[number]
+  if not known then
+    known = string.format('%.0f', number)
+    texts[number] = known
+  end
+  return known
 end
 
 local function record_key(job)

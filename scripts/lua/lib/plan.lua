@@ -17,19 +17,14 @@ local function will_each(words, values)
   end
 end
 
--- Plans an XADD of fields to `key`; the new entry's id goes into the record, if there is one.
-local function will_add(key, fields, record)
-  local command = will('XADD', key, '*', unpack(fields))
-  command.entry_of = record and record.key or nil
-end
-
 local function commit()
   -- Needs no memory and changes nothing; after it Redis lets the script write when memory is full.
   redis.call('HDEL', STATE, '-')
   for _, command in ipairs(plan) do
     local run = command.optional and redis.pcall or redis.call
     command.reply = run(unpack(command))
-    if command.entry_of then redis.call('HSET', command.entry_of, 'entry', command.reply) end
+    local later = command.named_by -- a command whose last argument is this one's reply
+    if later then later[#later + 1] = command.reply end
   end
   plan = {}
 end

@@ -1,10 +1,20 @@
 -- The record of a job: opened (and checked) before the first write, written with its story.
 local KEPT_FIRST, KEPT_LAST = 20, 80
+local ended = {'ZADD', FINISHED}
 
+local function ask_record(ask, key)
+  return ask('HMGET', key, 'e_count', 'fields', 'state', 'entry')
+end
+
+-- The record as it is, or nil and the error if another type of key is in its place. `sets` is the
+-- command that will write it.
 local function open_record(key)
-  local wrong = wrong_type(key, 'hash')
-  if wrong then return nil, wrong end
-  local found = redis.call('HMGET', key, 'e_count', 'fields', 'state', 'entry')
+  local found = ask_record(redis.pcall, key)
+  if found.err then
+    local wrong = wrong_type(key, 'hash')
+    if wrong then return nil, wrong end
+    found = ask_record(redis.call, key)
+  end
   return {
     key = key,
     exists = found[1] or found[3],
@@ -13,18 +23,38 @@ local function open_record(key)
     state = found[3],
     entry = found[4],
     body = {},
-    sets = {},
+    sets = {'HSET', key},
     drops = {},
   }
 end
 
-local function set(record, ...)
-  for _, value in ipairs({...}) do record.sets[#record.sets + 1] = value end
+local function set(record, name, value)
+  local sets = record.sets
+  local last = #sets
+  sets[last + 1], sets[last + 2] = name, value
+end
+
+-- Sets what may be empty: a new record does without it.
+local function set_any(record, name, value)
+  if value ~= '' or record.exists then set(record, name, value) end
+end
+
+-- Begins what a record is set to: where the job is now, and the numbers that it carries on.
+local function set_state(record, state, counts)
+  record.sets = {
+    'HSET', record.key, 'state', state, 'attempt', counts.attempt, 'deliveries', counts.deliveries,
+    'lost', counts.lost, 'crashes', counts.crashes,
+  }
+end
+
+local function is_set(record)
+  return #record.sets > 2
 end
 
 local function add_event(record, json)
   record.events = record.events + 1
-  set(record, 'e_count', record.events, 'e:' .. record.events, json)
+  set(record, 'e_count', record.events)
+  set(record, 'e:' .. record.events, json)
   local dropped = record.events - KEPT_LAST
   if dropped > KEPT_FIRST then record.drops[#record.drops + 1] = 'e:' .. dropped end
 end
@@ -32,19 +62,21 @@ end
 -- Plans that the record loses the job's own fields, `f:<name>`, if it has them.
 local function drop_body(record)
   if record.fields == 0 then return end
-  for _, name in ipairs(redis.call('HKEYS', record.key)) do
-    if string.sub(name, 1, 2) == 'f:' then record.drops[#record.drops + 1] = name end
+  local drops = record.drops
+  for _, name in ipairs(record.names or redis.call('HKEYS', record.key)) do
+    if string.sub(name, 1, 2) == 'f:' then drops[#drops + 1] = name end
   end
-  record.drops[#record.drops + 1] = 'fields'
+  drops[#drops + 1] = 'fields'
 end
 
+-- Plans the job's own fields of one that has many.
 local function will_keep_body(record)
-  will_each({'HSET', record.key}, record.body)
+  if #record.body > 0 then will_each({'HSET', record.key}, record.body) end
 end
 
 local function will_set(record)
-  will_each({'HSET', record.key}, record.sets)
-  will_each({'HDEL', record.key}, record.drops)
+  if is_set(record) then plan[#plan + 1] = record.sets end
+  if #record.drops > 0 then will_each({'HDEL', record.key}, record.drops) end
 end
 
 -- Plans a first write to a record that changes nothing of it.
@@ -62,10 +94,19 @@ local function will_outlive(record, job, now)
   if record.state == 'dead' then will('ZADD', FINISHED, 'NX', text(now), job) end
 end
 
--- Plans the end of a job: what is left is its story, until the sweep removes that too.
+-- Plans the end of a job: what is left is its story, until the sweep removes that too. One command
+-- dates all that end in a call, when the call is published.
 local function will_end(record, job, state, now)
-  set(record, 'state', state, 'ended', text(now))
+  local at = text(now)
+  set(record, 'state', state)
+  set(record, 'ended', at)
   drop_body(record)
   will_record(record)
-  will('ZADD', FINISHED, text(now), job)
+  local last = #ended
+  ended[last + 1], ended[last + 2] = at, job
+end
+
+local function will_date_ends()
+  if #ended > 2 then plan[#plan + 1] = ended end
+  ended = {'ZADD', FINISHED}
 end

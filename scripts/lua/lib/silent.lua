@@ -41,9 +41,8 @@ local function will_take(item, counts, suspect, previous, now)
   former[item.key .. item.entry] = item
   local record = item.record
   counts.deliveries = text(tonumber(counts.deliveries) + 1)
-  set(record, 'state', 'held')
+  set_state(record, 'held', counts)
   if item.source == 'r' then set(record, 'entry', item.entry) end -- one released unstarted had none
-  set_counts(record, counts)
   local details = string.format(
     '"from":%s,"idle_ms":%.0f,"lost":%s', cjson.encode(item.owner), item.idle, counts.lost
   )

@@ -1,6 +1,6 @@
 -- The story: one entry of `events` for each event of a call, and one more event in each record.
 -- Details are the inside of a JSON object.
-local told, order = {}, {}
+local told, order, headings = {}, {}, {}
 
 local function fragments(event)
   if not told[event] then
@@ -15,13 +15,21 @@ local function with(details, more)
   return details .. ',' .. more
 end
 
+-- How an event begins in every record that this call tells of it.
+local function heading(event, now)
+  if not headings[event] then
+    headings[event] = string.format(
+      '{"event":%s,"at":%.0f,"worker":%s,"release":%s',
+      cjson.encode(event), now, cjson.encode(CONSUMER), cjson.encode(RELEASE)
+    )
+  end
+  return headings[event]
+end
+
 -- Adds an event to a record's own story.
 local function remember(record, event, details, now)
-  local heading = string.format(
-    '"event":%s,"at":%.0f,"worker":%s,"release":%s',
-    cjson.encode(event), now, cjson.encode(CONSUMER), cjson.encode(RELEASE)
-  )
-  add_event(record, '{' .. (details == '' and heading or heading .. ',' .. details) .. '}')
+  local begun = heading(event, now)
+  add_event(record, details == '' and begun .. '}' or begun .. ',' .. details .. '}')
 end
 
 -- Tells of one job, in its record too if it has one.
@@ -33,6 +41,7 @@ end
 
 -- Plans what was told, and counts it. A broken counter is no reason to keep a job.
 local function will_publish(now)
+  will_date_ends()
   for _, event in ipairs(order) do
     local list = told[event]
     will(
