@@ -8,6 +8,7 @@ from retraced.log import Log
 from retraced.store import writes
 from retraced.store.connection import Link
 from retraced.store.writes import Ruling
+from retraced.worker import unusable
 from retraced.worker.subscription import Subscription
 
 BUDGET_S = 0.5
@@ -52,6 +53,7 @@ class Pruner:
         pruned = await self._link.run(writes.prune(keys))
         if pruned.records:
             self._log.debug("pruned", stream=keys.stream_name, records=pruned.records)
+        unusable.report(self._log, self._subscription, pruned.wrong_key)
         return pruned.more
 
     async def _cap(self) -> bool:

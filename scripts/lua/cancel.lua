@@ -7,7 +7,6 @@
 -- EMITS cancelled cancel_requested vanished
 -- USES group plan record story ids seek alive
 local job, details, only_delayed = ARGV[4], ARGV[5], ARGV[6] == '1'
-local OVER = {dead = 1, done = 1, cancelled = 1, vanished = 1, purged = 1}
 local WHY = {
   REQUESTED = 'it ends before its next step',
   UNSURE = 'it was not found, but many jobs wait: if it is one of them, it ends before its next step',
@@ -29,7 +28,9 @@ end
 local function whereabouts(record)
   local here, failed = on_stream(job)
   if here then return here end
-  if record.state and OVER[record.state] then return nil, {'REFUSED', 'it is ' .. record.state} end
+  if record.state == 'dead' or has_ended(record.state) then
+    return nil, {'REFUSED', 'it is ' .. record.state}
+  end
   if failed then return nil, failed end
   if record.state then
     if is_as_recorded(record, job) then return in_ready(record.entry) end

@@ -2,20 +2,19 @@
 -- KEYS 1-10 the group's; 11.. the records of the second kind of items, in their order; records that
 --   the loss of the group left behind begin with P:job:
 -- ARGV 1-3 group, consumer, release; 4 page of the fence look-up (rows);
---   5-8 first and last ms of the ids on S and on ready; 9 n, then n entry ids of first deliveries
+--   5-8 first and last of the ids on S and on ready, or their milliseconds; 9 n, then n entry ids of first deliveries
 --   and n texts '"id":[attempt,wait_ms,run_ms]'; then for each other delivery: source (s or r),
 --   entry, count, job, '[attempt,wait_ms,run_ms]', details (inside of JSON), attempt
 -- RETURNS what isn't OK: place among the items (1-based), STALE, GONE or WRONG (its record is a key
 --   of another type, and the job stays held), place, word...
 -- EMITS completed
 -- USES group plan fence record story ids deletion seek alive
-local OVER = {done = 1, cancelled = 1, vanished = 1, purged = 1}
 
 -- Plans the end of a record that a first delivery shouldn't have: its group was lost and made again.
 -- Not if the job waits elsewhere, too.
 local function will_end_stale(job, fragment, now)
   local record = open_record(record_key(job))
-  if not record or not record.state or OVER[record.state] then return end
+  if not record or not record.state or has_ended(record.state) then return end
   if is_as_recorded(record, job) then return end
   local attempt, wait, run = string.match(fragment, '%[(%d+),(%d+),(%d+)%]$')
   local details = '"attempt":%s,"wait_ms":%s,"run_ms":%s'

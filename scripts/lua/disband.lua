@@ -1,10 +1,10 @@
--- Ends a group. Bounded calls remove the records of its jobs, the last one its keys and itself,
--- and trims off `S` what only this group needed: all of it, if there is no other group.
+-- Ends a group. Bounded calls remove the records of its jobs, then trim off `S` what only this group
+-- needed (all of it, if there is no other group); the last one removes its keys and itself.
 -- KEYS 1-10 the group's; the records of found jobs begin with P:job:
 -- ARGV 1-3 group, consumer, release
--- RETURNS records removed, more (1 or 0)
+-- RETURNS records removed, more to do (1 or 0)
 -- EMITS
--- USES group plan ids neighbour
+-- USES group plan ids neighbour needs trim
 local BATCH, BODIES = 500, 20
 local records = {}
 
@@ -38,24 +38,12 @@ local function will_empty_pending()
   will_each({'XACK', S, GROUP}, ids)
 end
 
--- Plans the trim of S to what the other groups need.
-local function will_trim(groups)
+-- Plans the first step of a trim of S to what the other groups need, if this one pinned more.
+local function will_free()
   if redis.call('HEXISTS', SETTINGS, 'retain') == 1 then return end
-  local here, all = false, nil
-  for _, group in ipairs(groups) do
-    if fact(group, 'name') == GROUP then
-      here = true
-    else
-      local pending = redis.call('XPENDING', S, fact(group, 'name'))
-      local first = pending[2] or following(fact(group, 'last-delivered-id'))
-      if not all or after(all, first) then all = first end
-    end
-  end
-  if all then
-    will('XTRIM', S, 'MINID', all)
-  elseif here then -- else nobody was told that its entries would go
-    will('XTRIM', S, 'MAXLEN', 0)
-  end
+  local own, others = needs()
+  if not own then return end -- nobody was told that its entries would go
+  return others and will_trim(S, 'MINID', others) or will_trim(S, 'MAXLEN', '0')
 end
 
 local wrong = wrong_keys()
@@ -66,15 +54,14 @@ will_empty_stream(DLQ)
 will_empty_stream(READY)
 will_empty_pending()
 local more = #plan > 0
-if not more then
-  local groups = redis.pcall('XINFO', 'GROUPS', S)
-  if not groups.err then
-    will_trim(groups)
-    will('XGROUP', 'DESTROY', S, GROUP)
-  end
+will_each({'UNLINK'}, records)
+local trim = not more and will_free()
+commit()
+if trim then more = will_end_trim(trim) end
+if not more then -- the group goes last: until then the same call does the rest
+  if redis.call('EXISTS', S) == 1 then will('XGROUP', 'DESTROY', S, GROUP) end
   will('UNLINK', READY, DELAYED, STATE, EVENTS, DLQ, FINISHED, CANCELLED, WORKERS)
   will('UNLINK', PREFIX .. 'rates')
 end
-will_each({'UNLINK'}, records)
 commit()
 return {#records, more and 1 or 0}

@@ -5,22 +5,25 @@
 -- EMITS
 -- USES group plan
 local RATES = KEYS[11]
-local SLOT_MS, KEPT_MS, MOST_FIELDS = 600000, 9000000, 5000
+local FIRST = 4 -- where the counts begin in ARGV
 local MINUTE_MS, MINUTES = 60000, 180
+local SLOT_MS, MOST_FIELDS = 10 * MINUTE_MS, 5000
+local KEPT_MS = 15 * SLOT_MS
 
 -- Plans the counts, each where there is room for its field. Answers how many found none.
 local function will_count(key)
   local room, refused = MOST_FIELDS - redis.call('HLEN', key), 0
-  for i = 4, #ARGV, 2 do
-    local known = redis.call('HEXISTS', key, ARGV[i]) == 1
+  for i = FIRST, #ARGV, 2 do
+    local field, count = ARGV[i], ARGV[i + 1]
+    local known = redis.call('HEXISTS', key, field) == 1
     if known or room > 0 then
-      will('HINCRBY', key, ARGV[i], ARGV[i + 1])
+      will('HINCRBY', key, field, count)
       if not known then room = room - 1 end
     else
       refused = refused + 1
     end
   end
-  if #ARGV > 3 then will('PEXPIRE', key, KEPT_MS) end
+  if #ARGV >= FIRST then will('PEXPIRE', key, KEPT_MS) end
   return refused
 end
 

@@ -1,19 +1,19 @@
 -- Removes what jobs leave behind: the records of those that ended long ago or are too many, cancels
--- that came too late, and old events. Bounded.
+-- that came too late, and old events. Bounded. A key of another type in the place of a record stays.
 -- KEYS 1-10 the group's; the records of finished jobs begin with P:job:
 -- ARGV 1-3 group, consumer, release
--- RETURNS records pruned, more to prune (1 or 0)
+-- RETURNS records pruned, more to prune (1 or 0), the first key that should be a record and isn't
+--   ('' if none)
 -- EMITS
 -- USES group plan record ids seek alive trim
-local BATCH, SAMPLE = 100, 10
+local BATCH, SAMPLE, MOST_SKIPPED = 100, 10, 50
 local FINISHED_MAX, FINISHED_AGE, EVENTS_BYTES = 100000, 7 * 86400000, 64 * 1048576
-local OVER = {done = 1, cancelled = 1, vanished = 1, purged = 1}
-local checkpoint
+local checkpoint, cancels_to
+local wrong_key = '' -- the first that should be a record and isn't
 
 -- Whether a job needs its record although it had ended: it came again, after its group was lost.
-local function came_again(job)
-  local record = open_record(record_key(job))
-  if not record or not record.state or OVER[record.state] then return false end
+local function came_again(job, record)
+  if not record.state or has_ended(record.state) then return false end
   return is_as_recorded(record, job) or record.state ~= 'dead' and after(job, checkpoint)
 end
 
@@ -33,14 +33,19 @@ end
 local function will_prune(now)
   local count = redis.call('ZCARD', FINISHED)
   local surplus = math.max(count - cap('finished_max', FINISHED_MAX), too_heavy(count))
-  local since = text(now - cap('finished_age_ms', FINISHED_AGE))
-  local old = redis.call('ZRANGEBYSCORE', FINISHED, '-inf', since, 'LIMIT', 0, BATCH)
-  if surplus > #old then
-    old = redis.call('ZRANGE', FINISHED, 0, math.min(surplus, BATCH) - 1)
-  end
-  local records = {}
-  for _, job in ipairs(old) do
-    if not came_again(job) then records[#records + 1] = record_key(job) end
+  local since = now - cap('finished_age_ms', FINISHED_AGE)
+  local oldest = redis.call('ZRANGE', FINISHED, 0, BATCH + MOST_SKIPPED - 1, 'WITHSCORES')
+  local old, records = {}, {}
+  for i = 1, #oldest, 2 do
+    local job, ended = oldest[i], tonumber(oldest[i + 1])
+    if #old == BATCH or (ended > since and #old >= surplus) then break end
+    local record = open_record(record_key(job))
+    if not record then
+      if wrong_key == '' then wrong_key = record_key(job) end
+    else
+      old[#old + 1] = job
+      if not came_again(job, record) then records[#records + 1] = record.key end
+    end
   end
   will_each({'UNLINK'}, records)
   will_each({'ZREM', FINISHED}, old)
@@ -56,11 +61,17 @@ local function jobs_in_ready()
   return all and jobs
 end
 
+-- Whether all that stood in `ready` when the last cancel was asked for has gone.
+local function all_have_gone()
+  local oldest = redis.call('XRANGE', READY, '-', '+', 'COUNT', 1)[1]
+  return not oldest or cancels_to and after(oldest[1], cancels_to)
+end
+
 -- Whether a job is over: true, false, or nil where only `ready` can tell.
 local function is_over(job)
   local record = open_record(record_key(job))
   if not record then return false end
-  local ended = record.state and OVER[record.state] or false
+  local ended = has_ended(record.state)
   if after(job, checkpoint) then return ended and on_stream(job) == false end
   if ended then return true end
   if not record.state then return nil end
@@ -77,7 +88,7 @@ local function will_forget_cancels()
     if ended then over[#over + 1] = job end
     if ended == nil then doubtful[#doubtful + 1] = job end
   end
-  local waiting = #doubtful > 0 and jobs_in_ready()
+  local waiting = #doubtful > 0 and (all_have_gone() and {} or jobs_in_ready())
   for _, job in ipairs(waiting and doubtful or {}) do
     if not waiting[job] then over[#over + 1] = job end
   end
@@ -103,6 +114,7 @@ end
 local wrong = wrong_keys()
 if wrong then return wrong end
 checkpoint = redis.call('HGET', STATE, 'checkpoint') or '0-0'
+cancels_to = redis.call('HGET', STATE, 'cancels_to')
 local now = now_ms()
 local pruned, more = will_prune(now)
 will_forget_cancels()
@@ -110,4 +122,4 @@ local steps = will_trim_events(now)
 commit()
 for _, step in ipairs(steps) do more = will_end_trim(step) or more end
 commit()
-return {pruned, more and 1 or 0}
+return {pruned, more and 1 or 0, wrong_key}

@@ -8,7 +8,7 @@
 local job = ARGV[4]
 
 -- Why it can't be replayed, or nil; or nil and an error.
-local function alive(record, retained_at)
+local function why_not(record, retained_at)
   local here, failed = on_stream(job)
   if failed then return nil, failed end
   if here == 'queued' then return 'it is queued: this group has yet to be given it' end
@@ -27,7 +27,7 @@ local record, wrong_record = open_record(KEYS[11])
 if wrong_record then return wrong_record end
 local retained = redis.call('HMGET', SETTINGS, 'retain', 'retain_at')
 if not retained[1] then return {'REFUSED', 'the stream retains no entries'} end
-local reason, failed = alive(record, retained[2] or '+')
+local reason, failed = why_not(record, retained[2] or '+')
 if failed then return failed end
 if reason then return {'REFUSED', reason} end
 local body = read_body(S, job)

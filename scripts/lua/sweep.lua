@@ -5,31 +5,8 @@
 -- RETURNS checkpoint, entries trimmed off S, more to trim (1 or 0), consumers whose heartbeat has
 --   expired (at most 20)
 -- EMITS
--- USES group plan ids neighbour retention trim
+-- USES group plan ids neighbour needs retention trim
 local MOST_EXPIRED, MOST_WALKED, MOST_BYTES, PAGE = 20, 500, 1048576, 20
-
--- The lowest id that a group still needs.
-local function lowest(group)
-  if fact(group, 'pending') > 0 then
-    local first = redis.call('XPENDING', S, fact(group, 'name'))[2]
-    if first then return first end
-  end
-  return following(fact(group, 'last-delivered-id'))
-end
-
--- The checkpoint, and the lowest id that any group needs; or nil and an error.
-local function needs()
-  local groups = redis.pcall('XINFO', 'GROUPS', S)
-  if groups.err then return nil, groups end
-  local own, all
-  for _, group in ipairs(groups) do
-    local first = lowest(group)
-    if fact(group, 'name') == GROUP then own = first end
-    if not all or after(all, first) then all = first end
-  end
-  if not own then return nil, {err = 'NOGROUP no group ' .. GROUP .. ' on ' .. S} end
-  return preceding(own), all
-end
 
 -- The id behind as many of the oldest entries before `first` as are too many, and whether there are
 -- more of them: a walk sees a part.
@@ -78,10 +55,11 @@ end
 
 local wrong = wrong_keys()
 if wrong then return wrong end
-local checkpoint, needed = needs()
-if not checkpoint then return needed end
-local now = now_ms()
-local first, more = first_kept(needed, now)
+local own, others, failed = needs()
+if failed then return failed end
+if not own then return {err = 'NOGROUP no group ' .. GROUP .. ' on ' .. S} end
+local checkpoint, now = preceding(own), now_ms()
+local first, more = first_kept(others and after(own, others) and others or own, now)
 local trim = first ~= '-' and will_trim(S, 'MINID', first)
 will('HSET', STATE, 'checkpoint', checkpoint, 'swept_at', text(now))
 -- From here on no first delivery can be of a job whose record the loss of its group left behind.

@@ -10,7 +10,7 @@ import pytest
 from retraced.store import writes
 from retraced.store.scripts import Call
 from retraced.store.writes import Answer, Held, Source
-from retraced.store.writes.held import id_range, in_order
+from retraced.store.writes.held import id_range, in_order, ms_range
 from tests.scripts.board import Board, ask
 
 Settle = Callable[[Board, list[Held]], Call[Any]]
@@ -151,8 +151,11 @@ def test_one_look_up_serves_a_batch(board: Board) -> None:
 
 def test_ranges_hold_for_ids_of_any_length() -> None:
     assert id_range([]) == (b"", b"")
-    assert id_range([b"5-10", b"5-2"]) == (b"5", b"5")
-    assert id_range([b"1000-1", b"77-3", b"200-0"]) == (b"77", b"1000")
+    assert id_range([b"5-10", b"5-2"]) == (b"5-2", b"5-10")
+    assert id_range([b"1000-1", b"77-3", b"200-0"]) == (b"77-3", b"1000-1")
+    assert ms_range([]) == (b"", b"")
+    assert ms_range([b"5-10", b"5-2"]) == (b"5", b"5")
+    assert ms_range([b"1000-1", b"77-3", b"200-0"]) == (b"77", b"1000")
     assert in_order([b"10-1", b"9-10", b"9-2"]) == [2, 1, 0]
 
 

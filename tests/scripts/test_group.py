@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import redis
 
@@ -232,6 +234,29 @@ class TestDisband:
         board.add(entry="99999999999999-0")
         board.join()
         assert [each.job for each in board.fetch()] == [b"99999999999999-0"]
+
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_frees_a_long_stream_in_bounded_steps_and_goes_last(
+        self, board: Board, alone: bool
+    ) -> None:
+        with board.raw.pipeline(transaction=False) as pipe:
+            for number in range(1, 25_011):
+                pipe.xadd(board.keys.stream, {"a": "b"}, id=f"{number}-0")
+            pipe.execute()
+        if not alone:
+            other = Board(board.raw, board.keys.stream_name, group="other")
+            other.join(start=b"25007-0")
+        steps = []
+        for _ in range(9):
+            more = board.run(writes.disband(board.keys)).more
+            here = any(each["name"] == b"g" for each in board.raw.xinfo_groups(board.keys.stream))
+            steps.append(board.raw.xlen(board.keys.stream))
+            assert here == more == bool(board.raw.exists(board.keys.state))
+            if not more:
+                break
+        assert len(steps) >= 3
+        assert max(a - b for a, b in itertools.pairwise([25_010, *steps])) <= 10_200
+        assert steps[-1] == (0 if alone else 3)
 
     def test_of_a_stream_that_retains_trims_nothing(self, board: Board) -> None:
         board.raw.hset(board.keys.settings, "retain", "all")

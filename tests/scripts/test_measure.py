@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from retraced.store import writes
+from retraced.store.reads import rates
+from retraced.worker import measures
 from tests.scripts.board import Board, ask
-
-TEN_MINUTES = 600_000
 
 
 def measure(board: Board, times: Mapping[bytes, int] | None = None) -> int:
@@ -28,7 +28,7 @@ class TestTimes:
         assert measure(board, {b"w:3:t": 2, b"r:9:t": 1}) == 0
         measure(board.other(b"w2"), {b"w:3:t": 5, b"w:0:\xff:x": 1})
         key = slot(board)
-        assert key in {board.keys.times(board.now() // TEN_MINUTES - back) for back in (0, 1)}
+        assert key in {board.keys.times(board.now() // rates.SLOT_MS - back) for back in (0, 1)}
         assert board.raw.hgetall(key) == {b"w:3:t": b"7", b"r:9:t": b"1", b"w:0:\xff:x": b"1"}
         assert 8_900_000 < board.raw.pttl(key) <= 9_000_000
 
@@ -53,6 +53,10 @@ class TestTimes:
         with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
             measure(board, {b"w:0:t": 1})
         assert board.snapshot() == before
+
+
+def test_the_worker_and_the_readers_have_one_name_for_the_types_beyond_the_limit() -> None:
+    assert rates.OTHER == measures.OTHER
 
 
 class TestRates:

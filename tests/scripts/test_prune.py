@@ -35,7 +35,7 @@ class TestRecords:
         assert prune(board).records == 0
         board.raw.zadd(board.keys.finished, {jobs[0]: board.now() - 8 * 86_400_000})
         facts(board, finished_max=2)
-        assert prune(board) == (2, False)
+        assert prune(board) == (2, False, b"")
         assert [bool(board.record(job)) for job in jobs] == [False, False, True, True]
         assert board.raw.zcard(board.keys.finished) == 2
 
@@ -58,13 +58,13 @@ class TestRecords:
 
     def test_prunes_a_hundred_at_a_time(self, board: Board) -> None:
         board.raw.zadd(board.keys.finished, {f"{number}-1": number for number in range(150)})
-        assert prune(board) == (100, True)
+        assert prune(board) == (100, True, b"")
         assert prune(board).records == 50
 
     def test_of_ended_jobs_go_by_the_caps_of_their_group(self, board: Board) -> None:
         jobs = self.ended(board, 4)
         facts(board, finished_max=3)
-        assert prune(board) == (1, False)
+        assert prune(board) == (1, False, b"")
         facts(board, finished_max="", finished_age_ms=3_600_000)
         assert prune(board).records == 0
         board.raw.zadd(board.keys.finished, {jobs[1]: board.now() - 3_700_000})
@@ -83,13 +83,21 @@ class TestRecords:
         assert board.record(jobs[0]) == {}
         assert board.record(jobs[19])
 
-    def test_whose_key_is_of_another_type_go_too(self, board: Board) -> None:
-        [job] = self.ended(board, 1)
-        board.raw.delete(board.keys.job(job))
-        board.raw.rpush(board.keys.job(job), "x")
-        facts(board, finished_age_ms=0)
-        assert prune(board).records == 1
-        assert not board.raw.exists(board.keys.job(job))
+    @pytest.mark.parametrize("caps", [{"finished_age_ms": 0}, {"finished_max": 1}])
+    def test_whose_key_is_of_another_type_stay_and_the_key_is_named(
+        self, board: Board, caps: dict[str, int]
+    ) -> None:
+        wrong, *others = self.ended(board, 4)
+        key = board.keys.job(wrong)
+        board.raw.delete(key)
+        board.raw.rpush(key, "x")
+        facts(board, **caps)
+        assert prune(board) == (3, False, key)
+        assert board.raw.type(key) == b"list"
+        assert board.raw.zrange(board.keys.finished, 0, -1) == [wrong]
+        assert [board.record(job) for job in others] == [{}] * 3
+        board.raw.delete(key)
+        assert prune(board).wrong_key == b""
 
     def ended(self, board: Board, count: int) -> list[bytes]:
         held = [board.held_again() for _ in range(count)]
@@ -133,6 +141,46 @@ class TestCancels:
         tidy(board)
         assert board.raw.scard(board.keys.cancelled) == 0
 
+    def test_forgets_a_cancel_of_no_job_once_all_that_waited_then_has_gone(
+        self, board: Board
+    ) -> None:
+        first = board.held()
+        board.run(board.release([board.releasing(first)]))
+        self.more_in_ready(board)
+        for job in (first.job, b"1-1"):
+            assert self.cancel(board, job) is Ruling.UNSURE
+        later = board.held()
+        board.run(board.release([board.releasing(later)]))
+        self.more_in_ready(board)
+        tidy(board)
+        assert board.raw.smembers(board.keys.cancelled) == {first.job, b"1-1"}
+        entries = [entry for entry, _ in board.entries(board.keys.ready)]
+        board.raw.xdel(board.keys.ready, *entries[:601])
+        tidy(board)
+        assert board.raw.smembers(board.keys.cancelled) == set()
+
+    def test_forgets_no_cancel_of_one_that_waited_then(self, board: Board) -> None:
+        assert self.cancel(board, board.held().job) is Ruling.REQUESTED
+        self.more_in_ready(board)
+        held = board.held()
+        board.run(board.release([board.releasing(held)]))
+        assert self.cancel(board, held.job) is Ruling.REQUESTED
+        self.more_in_ready(board)
+        entries = [entry for entry, _ in board.entries(board.keys.ready)]
+        board.raw.xdel(board.keys.ready, *entries[:600])
+        tidy(board)
+        assert held.job in board.raw.smembers(board.keys.cancelled)
+
+    def cancel(self, board: Board, job: bytes) -> Ruling:
+        return board.run(writes.cancel(board.keys, job, by="ada")).ruling
+
+    def more_in_ready(self, board: Board) -> None:
+        """More jobs than a script looks through."""
+        with board.raw.pipeline(transaction=False) as pipe:
+            for number in range(600):
+                pipe.xadd(board.keys.ready, {"@job": f"{number}-2"})
+            pipe.execute()
+
     def test_looks_at_all_cancels_one_after_the_other(self, board: Board) -> None:
         board.run(board.complete(board.held()))
         waiting = [f"99999999999999-{number}" for number in range(1_000)]
@@ -168,7 +216,7 @@ class TestEvents:
         with board.raw.pipeline(transaction=False) as pipe:
             for number in range(count):
                 pipe.execute_command(
-                    "XADD", board.keys.events, f"{now - age_ms}-{number}", "event", "x"
+                    "XADD", board.keys.events, f"{now - age_ms}-{number + 9}", "event", "x"
                 )
             pipe.execute()
 

@@ -50,10 +50,14 @@ class Swept(NamedTuple):
 
 
 class Pruned(NamedTuple):
-    """How many records of ended jobs went; `more`: there is more to prune, call again."""
+    """How many records of ended jobs went; `more`: there is more to prune, call again.
+
+    `wrong_key` is one that should be such a record and isn't, empty if there is none: it stays.
+    """
 
     records: int
     more: bool
+    wrong_key: bytes
 
 
 class Capped(NamedTuple):
@@ -75,7 +79,7 @@ class Drained(NamedTuple):
 
 
 class Disbanded(NamedTuple):
-    """How many jobs' records went in this call; `more`: call again."""
+    """How many jobs' records went in this call; `more`: it isn't done yet, call again."""
 
     records: int
     more: bool
@@ -200,7 +204,10 @@ def resume(keys: Keys, *, by: str) -> Call[Verdict]:
 
 
 def disband(keys: Keys) -> Call[Disbanded]:
-    """Ends a group: bounded calls remove its jobs' records, the last one its keys and itself."""
+    """Ends a group: bounded calls remove its jobs' records, then what only it needed of `S`.
+
+    The last one removes its keys and itself.
+    """
     return Call(script("disband"), group_keys(keys), [keys.group, b"", b""], _disbanded)
 
 
@@ -230,8 +237,8 @@ def _swept(reply: list[Any]) -> Swept:
 
 
 def _pruned(reply: list[Any]) -> Pruned:
-    records, more = reply
-    return Pruned(records, bool(more))
+    records, more, wrong_key = reply
+    return Pruned(records, bool(more), wrong_key)
 
 
 def _capped(reply: list[Any]) -> Capped:

@@ -1,4 +1,10 @@
 -- Where a job really is. After the loss of its group a record may tell of what isn't there.
+local ENDED = {done = 1, cancelled = 1, vanished = 1, purged = 1}
+
+-- Whether a record says that its job is over for good; `state` as it stands there, or false.
+local function has_ended(state)
+  return state and ENDED[state] ~= nil
+end
 
 local function stands_in(key, entry, job)
   local found = entry and redis.call('XRANGE', key, entry, entry)[1]
