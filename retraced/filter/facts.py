@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict, Unpack
 
 import orjson
 
-from retraced.entry import RESERVED
+from retraced.entry import RESERVED, added_ms
+from retraced.filter.paths import MISSING
 from retraced.fingerprint import fingerprint
 
 
-class Missing:
-    """What stands for a value that a job hasn't got; only `!=` is true of it."""
+class Known(TypedDict, total=False):
+    """What else may be known of a job."""
 
-
-MISSING = Missing()
+    state: str
+    attempt: int
+    error: str
+    reason: str
+    worker: str
+    release: str
+    fields: Mapping[bytes, bytes]
 
 
 @dataclass(slots=True)
@@ -36,6 +43,15 @@ class JobFacts:
     release: str = ""
     fields: Mapping[bytes, bytes] = field(default_factory=dict)
     _parsed: object = field(default=None, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls, job: bytes, *, kind: str | None, stream: str, now_ms: int, **known: Unpack[Known]
+    ) -> JobFacts:
+        """Of a job of this stream at a Redis time. `kind`: the type that it names, if any."""
+        added = added_ms(job, now_ms) if job else None
+        age_ms = None if added is None else max(now_ms - added, 0)
+        return cls(job, type=stream if kind is None else kind, age_ms=age_ms, **known)
 
     @property
     def fingerprint(self) -> str:

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from retraced.filter.facts import MISSING, JobFacts, Missing, as_text
+from retraced.filter.facts import JobFacts, as_text
+from retraced.filter.paths import MISSING, Missing, found
 
 JOB_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 _NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][-+]?[0-9]{1,3})?")
-_INDEX = re.compile(r"[0-9]{1,9}")
 
 Comparable = int | float | str | tuple[int, int]
 
@@ -30,16 +30,16 @@ class Term:
 
     def holds(self, facts: JobFacts) -> bool:
         """Whether the condition is true of a job."""
-        found = self._found(facts)
-        if isinstance(found, Missing):
+        value = self._value(facts)
+        if isinstance(value, Missing):
             return self.op == "!="
         if self.op == ":":
-            return self.value.casefold() in as_text(found).casefold()
+            return self.value.casefold() in as_text(value).casefold()
         if self.wanted is not None:
-            return _compared(found, self.op, self.wanted)
-        return _as_written(found, self.op, self.value)
+            return _compared(value, self.op, self.wanted)
+        return _as_written(value, self.op, self.value)
 
-    def _found(self, facts: JobFacts) -> object:
+    def _value(self, facts: JobFacts) -> object:
         match self.field:
             case "id":
                 return facts.id.decode("utf-8", "replace") if self.op == ":" else id_parts(facts.id)
@@ -50,7 +50,7 @@ class Term:
             case "header":
                 return facts.header(self.path.encode("utf-8", "surrogateescape"))
             case "payload":
-                return _within(facts.payload(), self.path) if self.path else facts.payload_text()
+                return found(facts.payload(), self.path) if self.path else facts.payload_text()
             case name:
                 return getattr(facts, name)
 
@@ -88,19 +88,3 @@ def _numeric(value: object) -> int | float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value) if "." in value or "e" in value.lower() else int(value)
     return None
-
-
-def _within(value: object, path: str) -> object:
-    """The value at a path of names and list indexes; a name may itself have dots."""
-    if not path:
-        return value
-    name, _, rest = path.partition(".")
-    match value:
-        case dict() if path in value:
-            return value[path]
-        case dict() if name in value:
-            return _within(value[name], rest)
-        case list() if _INDEX.fullmatch(name) and int(name) < len(value):
-            return _within(value[int(name)], rest)
-        case _:
-            return MISSING

@@ -13,6 +13,7 @@ from retraced.cli.dlq import editor, jsonpath
 from retraced.cli.dlq.changes import CantChange, Steps, between, changed, own_fields
 from retraced.cli.dlq.mended import flaw, unmended
 from retraced.errors import UsageError
+from retraced.filter.paths import found
 from retraced.store.reads.dead import DeadLetter
 
 OWN = own_fields("type")
@@ -51,6 +52,11 @@ def change_of(
         ('{"n":123456789012345678901234567890}', "payload.m=1",
          '{"n":123456789012345678901234567890,"m":1}'),
         ('{"a":1}', "payload=anything at all", "anything at all"),
+        ('{"a.b":1}', "payload.a.b=2", '{"a.b":2}'),
+        ('{"a.b":{"c":1}}', "payload.a.b.c=2", '{"a.b":{"c":2}}'),
+        ('{"a.b":{"c":1}}', "payload.a.b.d=2", '{"a.b":{"c":1,"d":2}}'),
+        ('{"a.b":1,"a":{"b":{"c":1}}}', "payload.a.b.c=2", '{"a.b":1,"a":{"b":{"c":2}}}'),
+        ('{"a":{"b.c":[1]}}', "payload.a.b.c.0=2", '{"a":{"b.c":[2]}}'),
     ],
 )  # fmt: skip
 def test_a_path_changes_one_value_of_the_payload(before: str, given: str, after: str) -> None:
@@ -60,15 +66,17 @@ def test_a_path_changes_one_value_of_the_payload(before: str, given: str, after:
 @pytest.mark.parametrize(
     ("path", "after"),
     [
-        ("a", b'{"c":[1,2]}'),
-        ("a.b", b'{"a":{},"c":[1,2]}'),
-        ("c.0", b'{"a":{"b":1},"c":[2]}'),
-        ("c.7", b'{"a": {"b": 1}, "c": [1, 2]}'),
-        ("x.y", b'{"a": {"b": 1}, "c": [1, 2]}'),
+        ("a", b'{"c":[1,2],"d.e":3}'),
+        ("a.b", b'{"a":{},"c":[1,2],"d.e":3}'),
+        ("c.0", b'{"a":{"b":1},"c":[2],"d.e":3}'),
+        ("c.7", b'{"a": {"b": 1}, "c": [1, 2], "d.e": 3}'),
+        ("x.y", b'{"a": {"b": 1}, "c": [1, 2], "d.e": 3}'),
+        ("d.e", b'{"a":{"b":1},"c":[1,2]}'),
     ],
 )
 def test_what_is_removed_goes_and_what_isnt_there_changes_nothing(path: str, after: bytes) -> None:
-    assert jsonpath.removed(b'{"a": {"b": 1}, "c": [1, 2]}', path) == after
+    document = b'{"a": {"b": 1}, "c": [1, 2], "d.e": 3}'
+    assert jsonpath.removed(document, path) == after
 
 
 @pytest.mark.parametrize(
@@ -131,12 +139,12 @@ def test_a_replaced_value_is_there_and_the_rest_is_as_it_was(
     inner: Any, way: list[str], value: Any
 ) -> None:
     path = ".".join(way)
-    document = json.dumps({"a": {"b": inner}, "c": inner}).encode()
+    document = json.dumps({"a": {"b": inner, "a.1": inner}, "b.a": inner, "c": inner}).encode()
     try:
         after = jsonpath.replaced(document, path, value)
     except ValueError:
         return
-    assert jsonpath.found(json.loads(after), way) == value
+    assert found(json.loads(after), path) == value
     assert json.loads(after)["c"] == inner
 
 
@@ -146,6 +154,10 @@ def test_a_replaced_value_is_there_and_the_rest_is_as_it_was(
         ('payload.user: expected int, found "x" (str)', ["payload.user=43"], True),
         ('payload.user: expected int, found "x" (str)', ["payload.other=43"], False),
         ('payload.user: expected int, found "x" (str)', ["type=other"], False),
+        ('payload.user: expected bool, found "x" (str)', ['payload.user="x"'], False),
+        ("payload.n: expected bool, found 1 (int)", ["payload.n=true"], True),
+        ("payload.a.b: expected bool, found 1 (int)", ["payload.a.b=true"], True),
+        ("payload.a.b: expected bool, found 1 (int)", ["payload.a.c=true"], False),
         ("payload.items[0].n: missing", ["payload.items.0.n=1"], True),
         ("payload.items[0].n: missing", ["payload.items.0.m=1"], False),
         ("payload: expected an object, found list of 2", ["payload={}"], True),
@@ -158,7 +170,7 @@ def test_an_invalid_job_is_mended_by_a_change_of_what_was_wrong(
     error: str, sets: list[str], mended: bool
 ) -> None:
     fields = [(b"type", b"send"), (b"timeout", b"soon"),
-              (b"payload", b'{"user":"x","items":[{}]}')]  # fmt: skip
+              (b"payload", b'{"user":"x","items":[{}],"n":1,"a.b":1}')]  # fmt: skip
     change = Steps.parse(sets, []).changes(fields, OWN)
     why = unmended(error, fields, change)
     assert (why == "") is mended

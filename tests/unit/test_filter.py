@@ -70,6 +70,21 @@ def test_a_term_that_is_false(term: str) -> None:
     assert not matches(term)
 
 
+def test_a_name_with_dots_is_met_anywhere_on_a_path() -> None:
+    job = JobFacts(b"1-0", fields={b"payload": b'{"a.b":{"c.d":[{"e":1}]},"a":{"b":2}}'})
+    assert matches("payload.a.b.c.d.0.e=1", job=job)
+    assert matches("payload.a.b.c.d.0.f!=1", job=job)
+    assert matches("payload.a.b:c.d", job=job)
+
+
+def test_facts_of_a_job_are_made_in_one_way() -> None:
+    facts = JobFacts.of(b"1700000000000-0", kind=None, stream="mail", now_ms=1_700_000_060_000)
+    assert (facts.type, facts.age_ms) == ("mail", 60_000)
+    early = JobFacts.of(b"1700000060000-0", kind="send", stream="mail", now_ms=1_700_000_000_000)
+    assert (early.type, early.age_ms) == ("send", 0)
+    assert JobFacts.of(b"5-0", kind=None, stream="mail", now_ms=1_700_000_000_000).age_ms is None
+
+
 def test_all_terms_must_hold_with_and_without_the_word() -> None:
     assert matches("type=mail", "AND", "attempt=5", "age>1m")
     assert matches("type=mail AND attempt=5 age>1m")

@@ -1,4 +1,4 @@
-"""Single values inside a JSON document, found, replaced and removed by a path such as `a.0.b`.
+"""Single values inside a JSON document, replaced and removed by a path such as `a.0.b`.
 
 Nothing else in the document changes its value: one that this could happen to is refused. All
 functions take and give bytes and raise ValueError with text for people.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-_MISSING = object()
+from retraced.filter.paths import reached, way
 
 
 def loads(document: bytes) -> Any:
@@ -53,9 +53,15 @@ def replaced(document: bytes, path: str, value: object) -> bytes:
     """The document with `value` at the path; objects on the way are made."""
     whole = loads(document)
     parts = path.split(".")
-    here = whole
-    for at, part in enumerate(parts[:-1]):
-        here = _entered(here, part, parts[:at])
+    steps = way(whole, parts)
+    if steps is not None:
+        reached(whole, steps[:-1])[steps[-1]] = value
+        return dumps(whole)
+    here, there = _deepest(whole, parts)
+    for at in range(there, len(parts) - 1):
+        inner: dict[str, object] = {}
+        _put(here, parts[at], inner, parts[:at])
+        here = inner
     _put(here, parts[-1], value, parts[:-1])
     return dumps(whole)
 
@@ -63,61 +69,36 @@ def replaced(document: bytes, path: str, value: object) -> bytes:
 def removed(document: bytes, path: str) -> bytes:
     """The document without what is at the path; as it was if nothing is."""
     whole = loads(document)
-    *way, last = path.split(".")
-    here = whole
-    for part in way:
-        here = _step(here, part)
-    if _step(here, last) is _MISSING:
+    steps = way(whole, path.split("."))
+    if steps is None:
         return document
-    if isinstance(here, list):
-        del here[int(last)]
-    else:
-        del here[last]
+    del reached(whole, steps[:-1])[steps[-1]]
     return dumps(whole)
 
 
-def found(whole: object, path: Sequence[str]) -> object:
-    """What is at the path; the same object for all that is missing."""
-    here = whole
-    for part in path:
-        here = _step(here, part)
-    return here
+def _deepest(whole: Any, parts: Sequence[str]) -> tuple[Any, int]:
+    """How far a path leads to something that is there: that, and how many parts lead to it."""
+    for size in range(len(parts) - 1, 0, -1):
+        steps = way(whole, parts[:size])
+        if steps is not None:
+            return reached(whole, steps), size
+    return whole, 0
 
 
-def _entered(here: Any, part: str, way: Sequence[str]) -> Any:
-    inner = _step(here, part)
-    if inner is _MISSING:
-        inner = {}
-        _put(here, part, inner, way)
-    return inner
-
-
-def _put(here: Any, part: str, value: object, way: Sequence[str]) -> None:
+def _put(here: Any, part: str, value: object, parts: Sequence[str]) -> None:
     match here:
         case dict():
             here[part] = value
-        case list() if part.isascii() and part.isdigit() and int(part) < len(here):
-            here[int(part)] = value
-        case list() if part.isascii() and part.isdigit() and int(part) == len(here):
+        case list() if part == str(len(here)):
             here.append(value)
         case list():
-            raise ValueError(f"{_named(way)} is a list of {len(here)}; {part} is no place in it")
+            raise ValueError(f"{_named(parts)} is a list of {len(here)}; {part} is no place in it")
         case _:
-            raise ValueError(f"{_named(way)} is neither an object nor a list")
+            raise ValueError(f"{_named(parts)} is neither an object nor a list")
 
 
-def _step(here: object, part: str) -> Any:
-    match here:
-        case dict():
-            return here.get(part, _MISSING)
-        case list() if part.isascii() and part.isdigit() and int(part) < len(here):
-            return here[int(part)]
-        case _:
-            return _MISSING
-
-
-def _named(way: Sequence[str]) -> str:
-    return ".".join(("payload", *way))
+def _named(parts: Sequence[str]) -> str:
+    return ".".join(("payload", *parts))
 
 
 def _exact(text: str) -> float:

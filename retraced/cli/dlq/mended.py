@@ -13,6 +13,7 @@ from retraced.cli.dlq.changes import Change, Fields, changed
 from retraced.cli.listing import first_line
 from retraced.entry import SCHEDULE_FIELDS, decode
 from retraced.errors import InvalidEntry
+from retraced.filter.paths import Missing, found
 
 # What a worker accepts unless it was told otherwise; a larger one may be its own limit's.
 MOST_PAYLOAD = 1 << 20
@@ -65,22 +66,22 @@ def _is_kept(name: bytes, change: Change) -> bool:
 
 
 def _touched(path: str, fields: Mapping[bytes, bytes], change: Change) -> bool:
-    name, *way = [part for part in _INDEX.sub(r".\1", path).split(".") if part]
+    name, _, inner = _INDEX.sub(r".\1", path).partition(".")
     if name != _BODY:
         raw = name.encode()
         return raw in change or (raw not in fields and bool(change))
     after = dict(changed(tuple(fields.items()), change))
-    if not way:
-        return _body(fields) != _body(after)
-    return _differs(_body(fields), _body(after), way)
+    old, new = _body(fields), _body(after)
+    if not inner or isinstance(old, bytes) or isinstance(new, bytes):
+        return not _same(old, new)
+    return not _same(found(old, inner), found(new, inner))
 
 
-def _differs(before: object, after: object, way: list[str]) -> bool:
-    """Whether the change is at the path or, where that leads nowhere, anywhere."""
-    if isinstance(before, bytes) or isinstance(after, bytes):
-        return before != after
-    found = jsonpath.found(before, way), jsonpath.found(after, way)
-    return found[0] is not found[1] and found[0] != found[1]
+def _same(old: object, new: object) -> bool:
+    """Whether two values are written alike: 1, 1.0 and true aren't."""
+    if isinstance(old, bytes | Missing) or isinstance(new, bytes | Missing):
+        return old == new
+    return jsonpath.dumps(old) == jsonpath.dumps(new)
 
 
 def _body(fields: Mapping[bytes, bytes]) -> object:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from retraced.cli.asked import Asked, Verb, bulk_options
+from retraced.cli.asked import Asked, Verb, bulk_json, bulk_options
+from retraced.cli.options import group_option
 from retraced.cli.session import Session
-from retraced.errors import NotFound, Refused
 
 if TYPE_CHECKING:
     from retraced.cli.dlq.selection import Place, Wanted
-    from retraced.cli.outcome import Outcome, Result
+    from retraced.cli.bulkresult import BulkResult, Result
     from retraced.store.connection import Link
 
-_VERB = Verb("purge", "purged", "dead letter")
+_VERB = Verb("purge", "purged", "dead letter", always_asks=True)
 
 
 @click.command(
@@ -30,13 +30,10 @@ Examples:
 Only this group's dead letters go; other groups keep theirs. What is gone is the job's fields and
 payload. Its story stays for 7 days.
 
-JSON (jsonl: a line for each job as it is done): id, result (purged, refused, missing), why.
-With -o json for a FILTER or --all: done, refused, missing, not_done (the first ten).
-With --dry-run: would, count, of, examples.
-"""
+""" + bulk_json(_VERB)
 )
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="The consumer group.")
+@group_option()
 @bulk_options(_VERB)
 @click.pass_obj
 def purge(session: Session, stream: str, *, group: str, asked: Asked) -> None:
@@ -44,28 +41,28 @@ def purge(session: Session, stream: str, *, group: str, asked: Asked) -> None:
 
     By ID, by FILTER or all; it always wants --yes.
     """
-    from retraced.cli.bulk import report
+    from retraced.cli.bulkresult import report
+    from retraced.cli.remedy import where
 
-    if not asked.yes and not asked.dry_run:
+    if not asked.agreed and not asked.dry_run:
         click.echo(
             "what is purged can't be brought back: fields and payload are lost, the story\n"
             "stays for 7 days; to keep a copy: retraced dlq export",
             err=True,
         )
-    outcome = session.run(lambda link: _purge(link, session, stream, group, asked))
-    report(session, outcome, asked=asked, verb=_VERB, where=f"in group {group} of {stream}")
+    found = session.run(lambda link: _purge(link, session, stream, group, asked))
+    report(session, found, asked=asked, verb=_VERB, where=where(stream, group))
 
 
-async def _purge(link: Link, session: Session, stream: str, group: str, asked: Asked) -> Outcome:
+async def _purge(link: Link, session: Session, stream: str, group: str, asked: Asked) -> BulkResult:
     from retraced.cli.bulk import act_on
     from retraced.cli.dlq.selection import Place, wanted
     from retraced.store.reads.dead import count_dead
 
     place = await Place.found(link, stream, group)
-    if asked.ids and not asked.yes and not asked.dry_run:
-        await _refuse(place, asked)
+    pages = wanted(place, asked)
     return await act_on(
-        wanted(place, asked),
+        pages if asked.agreed else _dead_among(pages),
         _Purge(place, asked.by),
         session=session,
         asked=asked,
@@ -74,22 +71,10 @@ async def _purge(link: Link, session: Session, stream: str, group: str, asked: A
     )
 
 
-async def _refuse(place: Place, asked: Asked) -> None:
-    """Raises Refused with what would be lost, NotFound if nothing would."""
-    from retraced.cli.dlq.selection import wanted
-    from retraced.cli.listing import first_line, shortened
-    from retraced.cli.output import printable
-    from retraced.cli.summary import plural
-
-    letters = [each.letter async for page in wanted(place, asked) for each in page if each.letter]
-    if not letters:
-        raise NotFound(f"none of these jobs is a dead letter {place.name}")
-    first = letters[0]
-    error = shortened(printable(first_line(first.error)), 60)
-    raise Refused(
-        f"would purge {plural(len(letters), 'dead letter')}, first {first.job.decode()} "
-        f"({first.reason}: {error}); say --yes"
-    )
+async def _dead_among(pages: AsyncIterator[Sequence[Wanted]]) -> AsyncIterator[Sequence[Wanted]]:
+    """Those that are dead letters, to be counted."""
+    async for page in pages:
+        yield [each for each in page if each.letter is not None]
 
 
 class _Purge:

@@ -9,7 +9,7 @@ from retraced.cli import bulk
 from retraced.cli.dlq import mended
 from retraced.cli.dlq.changes import NO_STEPS, CantChange, Change, Fields, Steps, own_fields
 from retraced.cli.dlq.selection import Place, Wanted
-from retraced.cli.outcome import Result
+from retraced.cli.bulkresult import Result
 from retraced.store.reads.dead import DeadLetter, fields_of
 from retraced.store.scripts import Call
 from retraced.store.writes import Ruling, Verdict, requeue

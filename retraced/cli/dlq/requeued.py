@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retraced.cli.asked import Asked, Verb, bulk_options
+from retraced.cli.asked import Asked, Verb, bulk_json, bulk_options
+from retraced.cli.options import group_option
 from retraced.cli.session import Session
 from retraced.errors import NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
     from retraced.cli.dlq.putback import How
-    from retraced.cli.outcome import Outcome
+    from retraced.cli.bulkresult import BulkResult
     from retraced.store.connection import Link
 
-_VERB = Verb("requeue", "requeued", "dead letter")
+_VERB = Verb(
+    "requeue", "requeued", "dead letter", repeated="one that has died anew is put back once more"
+)
 
 
 @click.command(
@@ -41,13 +44,10 @@ NAME of --set and --unset:
 
 What dies after the start is left alone. Interrupted, it says the command that does the rest.
 
-JSON (jsonl: a line for each job as it is done): id, result (requeued, refused, missing), why.
-With -o json for a FILTER or --all: done, refused, missing, not_done (the first ten).
-With --dry-run: would, count, of, examples.
-"""
+""" + bulk_json(_VERB)
 )
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="The consumer group.")
+@group_option()
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Change a field first.")
 @click.option("--unset", "unsets", multiple=True, metavar="NAME", help="Remove a field first.")
 @click.option("--edit", is_flag=True, help="Change the entry in $VISUAL or $EDITOR; one ID only.")
@@ -75,24 +75,24 @@ def requeue(
     and expires; the story says who did it and what was changed. What was buried as invalid is
     refused unless the field that was wrong is changed: it would be buried again.
     """
-    from retraced.cli.bulk import report
+    from retraced.cli.bulkresult import report
     from retraced.cli.dlq.changes import Steps
     from retraced.cli.dlq.putback import How
+    from retraced.cli.remedy import where
 
     steps = Steps.parse(sets, unsets)
     how = How(asked.by, keep_schedule=keep_schedule, even_invalid=even_invalid, steps=steps)
     if edit:
         _check_alone(asked, steps)
-        outcome = _edited(session, stream, group, how=how, asked=asked)
+        found = _edited(session, stream, group, how=how, asked=asked)
     else:
-        outcome = session.run(lambda link: _put_back(link, session, stream, group, how, asked))
-    where = f"in group {group} of {stream}"
-    report(session, outcome, asked=asked, verb=_VERB, where=where)
+        found = session.run(lambda link: _put_back(link, session, stream, group, how, asked))
+    report(session, found, asked=asked, verb=_VERB, where=where(stream, group))
 
 
 async def _put_back(
     link: Link, session: Session, stream: str, group: str, how: How, asked: Asked
-) -> Outcome:
+) -> BulkResult:
     from retraced.cli.bulk import act_on
     from retraced.cli.dlq.putback import PutBack
     from retraced.cli.dlq.rehearsal import Rehearsal
@@ -106,11 +106,9 @@ async def _put_back(
         return await act_on(pages, put_back, session=session, asked=asked, verb=_VERB, total=total)
     rehearsal = Rehearsal(put_back)
     possible = rehearsal.possible(pages)
-    # Without a total all are looked at, also for --all.
-    total = total if asked.filter else None
     try:
         return await act_on(
-            possible, put_back, session=session, asked=asked, verb=_VERB, total=total
+            possible, put_back, session=session, asked=asked, verb=_VERB, total=total, exact=True
         )
     finally:
         rehearsal.tell()
@@ -124,13 +122,12 @@ def _check_alone(asked: Asked, steps: object) -> None:
         )
 
 
-def _edited(session: Session, stream: str, group: str, *, how: How, asked: Asked) -> Outcome:
+def _edited(session: Session, stream: str, group: str, *, how: How, asked: Asked) -> BulkResult:
     """Reads the letter, lets the person change it, and puts it back if it is the same one still."""
     from retraced.cli.dlq import editor
     from retraced.cli.dlq.putback import PutBack
     from retraced.cli.dlq.selection import Place
-    from retraced.cli.outcome import Outcome, Result
-    from retraced.cli.outcome import stream as stream_out
+    from retraced.cli.bulkresult import BulkResult, Result, print_results
     from retraced.cli.remedy import command
     from retraced.store.reads.dead import DeadLetter, dead_letter, fields_of
 
@@ -149,15 +146,15 @@ def _edited(session: Session, stream: str, group: str, *, how: How, asked: Asked
     place, letter, fields = session.run(look)
     change = editor.changes(letter, fields, PutBack(place, how).check)
 
-    async def work(link: Link) -> Outcome:
+    async def work(link: Link) -> BulkResult:
         now = await Place.found(link, stream, group)
         there = await dead_letter(link, now.keys, job)
         if there is not None and there.entry != letter.entry:
             raise Refused(f"job {job.decode()} has died anew meanwhile: look at it and edit again")
         verdict = await link.run(PutBack(now, how).call(job, there, change))
-        outcome, result = Outcome(), Result(job, verdict.ruling, verdict.reason)
-        outcome.take(1, [result], keep=True)
-        stream_out(session, [result], _VERB)
-        return outcome
+        found, result = BulkResult(), Result(job, verdict.ruling, verdict.reason)
+        found.take(1, [result], keep=True)
+        print_results(session, [result], _VERB)
+        return found
 
     return session.run(work)

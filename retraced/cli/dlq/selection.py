@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from retraced.cli.asked import Asked
 from retraced.cli.lookup import found_group
-from retraced.entry import added_ms
 from retraced.errors import NotFound
 from retraced.events import Event
 from retraced.filter import Filter, JobFacts
@@ -20,9 +19,9 @@ from retraced.store.reads.dead import (
     fields_of,
     newest_entry,
     oldest_first,
-    type_field_of,
 )
 from retraced.store.reads.replies import redis_now
+from retraced.store.reads.typefield import type_field_of
 
 _BODY_FIELDS = frozenset({"key", "header", "payload"})
 _STORY_FIELDS = frozenset({"worker", "release"})
@@ -107,12 +106,12 @@ async def matching(
 def _facts(
     place: Place, letter: DeadLetter, fields: dict[bytes, bytes], death: Event | None
 ) -> JobFacts:
-    added = added_ms(letter.job, place.now_ms)
-    return JobFacts(
-        id=letter.job,
+    return JobFacts.of(
+        letter.job,
+        kind=letter.type,
+        stream=place.keys.stream_name,
+        now_ms=place.now_ms,
         state="dead",
-        type=letter.type or place.keys.stream_name,
-        age_ms=None if added is None else max(place.now_ms - added, 0),
         attempt=letter.attempts,
         error=letter.error,
         reason=letter.reason,

@@ -16,9 +16,9 @@ from retraced.cli.summary import plural
 from retraced.errors import StoreError
 from retraced.filter import Filter
 from retraced.store.connection import Link
-from retraced.store.reads.dead import type_field_of
 from retraced.store.reads.jobs import JobRow, with_bodies
 from retraced.store.reads.replies import redis_now
+from retraced.store.reads.typefield import type_field_of
 
 
 def export_all(session: Session, stream: str, group: str, file: str, wanted: Filter) -> None:

@@ -13,14 +13,12 @@ from retraced.cli.top.table import Column, Line, Page, Tone
 from retraced.cli.top.target import Target
 from retraced.cli.top.words import counted, per_second, short, span
 from retraced.durations import format_ms
-from retraced.entry import added_ms
 from retraced.filter import JobFacts
 from retraced.keys import Keys
-from retraced.store.reads.activity import HeldView
-from retraced.store.reads.held import Activity
+from retraced.store.reads.heartbeat import Heartbeat
+from retraced.store.reads.held import Activity, Holding
 from retraced.store.reads.overview import GroupView
 from retraced.store.reads.replies import text
-from retraced.store.reads.workerview import WorkerView
 
 MOST_ROWS = 500
 TOO_LONG = 10  # times the p99 of its type
@@ -90,18 +88,18 @@ def _note(snapshot: Snapshot, view: View, read: int) -> str:
     """That there are more than these rows, where that is so."""
     match view:
         case View.HELD:
-            total = sum(group.held for group in snapshot.groups)
+            total = sum(group.counts.held for group in snapshot.groups)
             lost = sum(held.activity is Activity.SILENT for held in snapshot.held)
             many = f"what workers told, and the lowest ids; GONE {lost:,}"
         case View.DEAD:
-            total = sum(group.dead for group in snapshot.groups)
+            total = sum(group.counts.dead for group in snapshot.groups)
             many = "the newest; `retraced dlq list` has all"
         case _:
             return ""
     return f"{read:,} of {short(total)}: {many}" if read < total else ""
 
 
-def too_long(held: HeldView, p99: Mapping[tuple[bytes, str], float]) -> float | None:
+def too_long(held: Holding, p99: Mapping[tuple[bytes, str], float]) -> float | None:
     """How many times the p99 of its type it has run, if that is ten times or more."""
     usual = p99.get((held.keys.prefix, held.type or ""))
     if held.ran_ms is None or held.ran_ms < _TOO_LONG_MS or not usual:
@@ -126,12 +124,12 @@ def _group(group: GroupView, pace: Pace) -> Line:
         state,
         f"{where}: {printable(group.trouble)}" if group.trouble else where,
         counted(group.backlog),
-        short(group.held),
-        short(group.delayed),
-        short(group.dead),
+        short(group.counts.held),
+        short(group.counts.delayed),
+        short(group.counts.dead),
         per_second(pace.completed),
         per_second(pace.failed),
-        span(group.oldest_ms),
+        span(group.oldest_for_ms),
         short(group.workers),
     )
     return Line(where, cells, Target(group.keys), tone)
@@ -142,7 +140,7 @@ def _group_state(group: GroupView) -> tuple[str, Tone]:
         return "ERROR", Tone.BAD
     if not group.exists:
         return "GONE", Tone.BAD
-    if group.paused:
+    if group.pause:
         return "PAUSED", Tone.TROUBLE
     if not group.workers:
         return "NOBODY", Tone.BAD if group.backlog.value else Tone.TROUBLE
@@ -157,16 +155,16 @@ def _held(snapshot: Snapshot) -> Iterable[Line]:
         yield _job(held, times, snapshot)
 
 
-def _rank(pair: tuple[float | None, HeldView]) -> tuple[int, int]:
+def _rank(pair: tuple[float | None, Holding]) -> tuple[int, int]:
     times, held = pair
     if times is not None:
         return 0, -(held.ran_ms or 0)
     if held.ran_ms is not None:
-        return (1 if held.stalled or held.ignores else 2), -held.ran_ms
+        return (1 if held.stalled or held.ignoring else 2), -held.ran_ms
     return (3 if held.activity is Activity.SILENT else 4), -(held.idle_ms or 0)
 
 
-def _job(held: HeldView, times: float | None, snapshot: Snapshot) -> Line:
+def _job(held: Holding, times: float | None, snapshot: Snapshot) -> Line:
     state, tone = _job_state(held, times)
     now_ms, usual = snapshot.now_ms, snapshot.p99.get((held.keys.prefix, held.type or ""))
     where = _place(held.keys)
@@ -181,20 +179,21 @@ def _job(held: HeldView, times: float | None, snapshot: Snapshot) -> Line:
         "-" if usual is None else format_ms(int(usual)),
     )
     key = f"{where} {cells[1]} {cells[5]}"
-    facts = JobFacts(
+    facts = JobFacts.of(
         held.job,
+        kind=held.type,
+        stream=held.keys.stream_name,
+        now_ms=now_ms,
         state="held",
-        type=held.type or held.keys.stream_name,
-        age_ms=_age(held.job, now_ms),
         worker=text(held.consumer),
     )
     return Line(key, cells, Target(held.keys, job=held.job), tone, facts)
 
 
-def _job_state(held: HeldView, times: float | None) -> tuple[str, Tone]:
+def _job_state(held: Holding, times: float | None) -> tuple[str, Tone]:
     if times is not None:
         return f"{times:.0f}x p99", Tone.TROUBLE
-    if held.stalled or held.ignores:
+    if held.stalled or held.ignoring:
         return "STALLED" if held.stalled else "IGNORES", Tone.TROUBLE
     match held.activity:
         case Activity.RUNNING:
@@ -207,11 +206,6 @@ def _job_state(held: HeldView, times: float | None) -> tuple[str, Tone]:
             return "held", Tone.PLAIN
 
 
-def _age(job: bytes, now_ms: int) -> int | None:
-    added = added_ms(job, now_ms) if job else None
-    return None if added is None else max(now_ms - added, 0)
-
-
 def _workers(snapshot: Snapshot) -> Iterable[Line]:
     """The stalled ones first, else by name."""
     by_name = sorted(snapshot.workers, key=lambda each: (each.consumer, each.keys.prefix))
@@ -219,37 +213,38 @@ def _workers(snapshot: Snapshot) -> Iterable[Line]:
         yield _worker(worker)
 
 
-def _worker(worker: WorkerView) -> Line:
+def _worker(worker: Heartbeat) -> Line:
     state, tone = "ok", Tone.GOOD
     if worker.gone:
         state, tone = "GONE", Tone.BAD
     elif worker.stalled:
         state, tone = "STALLED", Tone.TROUBLE
-    where, facts = _place(worker.keys), worker.facts
+    where = _place(worker.keys)
     running = "-" if worker.running is None else str(len(worker.running))
+    slots = "-" if worker.slots is None else str(worker.slots)
     cells = (
         state,
         printable(worker.consumer),
         where,
-        span(worker.silent_ms),
-        f"{running}/{printable(facts.get('concurrency', '-'))}",
+        span(worker.still_ms),
+        f"{running}/{slots}",
         _longest(worker),
-        printable(facts.get("release") or None),
-        printable(facts.get("pid")),
+        printable(worker.release or None),
+        printable(worker.pid),
     )
     return Line(f"{where} {cells[1]}", cells, Target(worker.keys, consumer=worker.consumer), tone)
 
 
-def _longest(worker: WorkerView) -> str:
+def _longest(worker: Heartbeat) -> str:
     """The type of what has run longest. What had only just begun may have ended since."""
-    if not worker.runs:
+    run = next(iter(worker.runs.values()), None)
+    if run is None:
         return "-"
-    run = worker.runs[0]
     if run.type is None or run.ran_ms is None:
         return printable(run.job)
     if run.ran_ms < _JUST_BEGUN_MS:
         return "-"
-    return f"{printable(run.type)} {span(run.ran_ms + worker.beat_ms)}"
+    return f"{printable(run.type)} {span(worker.by_now_ms(run))}"
 
 
 def _dead(snapshot: Snapshot) -> Iterable[Line]:
@@ -271,11 +266,12 @@ def _letter(buried: Buried, now_ms: int) -> Line:
     )
     invalid = letter.reason == "invalid"
     target = Target(buried.keys, job=letter.job, dead=True, invalid=invalid)
-    facts = JobFacts(
+    facts = JobFacts.of(
         letter.job,
+        kind=letter.type,
+        stream=buried.keys.stream_name,
+        now_ms=now_ms,
         state="dead",
-        type=letter.type or buried.keys.stream_name,
-        age_ms=_age(letter.job, now_ms),
         attempt=letter.attempts,
         error=letter.error,
         reason=letter.reason,

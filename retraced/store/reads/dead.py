@@ -16,6 +16,7 @@ from retraced.store.connection import Link
 from retraced.store.reads.paging import MOST_IN_PAGE, Entries, entries
 from retraced.store.reads.replies import after as behind
 from retraced.store.reads.replies import id_parts, number, pairs, settled, text
+from retraced.store.reads.typefield import parsed, type_field_of, type_in
 
 _MOST_SEARCHED = 100_000
 _MOST_SEARCHED_ALIVE = 2_000
@@ -127,7 +128,7 @@ async def dead_letter(link: Link, keys: Keys, job: bytes) -> DeadLetter | None:
         found, said = await link.calls(
             [("XRANGE", keys.dlq, entry, entry), ("HGET", keys.state, "type_field")]
         )
-        letters = await _letters(link, keys, settled(found), _type_field(settled(said)))
+        letters = await _letters(link, keys, settled(found), parsed(settled(said)))
         if letters and letters[0].job == job:
             return letters[0]
     # A job that isn't dead may have left a letter behind: that isn't worth a long search.
@@ -171,17 +172,6 @@ async def deaths_of(link: Link, keys: Keys, letters: Sequence[DeadLetter]) -> li
         events = parse_record({name: story}, letter.job) if story else []
         found.append(next((each for each in events if each.name == EventName.DEAD), None))
     return found
-
-
-async def type_field_of(link: Link, keys: Keys) -> str | None:
-    """Which field names a job's type in this group; None: none does, it is the stream's name."""
-    return _type_field(await link.call("HGET", keys.state, "type_field"))
-
-
-def _type_field(said: bytes | None) -> str | None:
-    if not said:
-        return "type"
-    return None if said == b"none" else text(said)
 
 
 async def count_dead(link: Link, keys: Keys) -> int:
@@ -240,6 +230,4 @@ def _letter(entry: bytes, flat: Sequence[bytes], type_field: str | None) -> Dead
             facts[name] = value
         else:
             fields.append((name, value))
-    raw = dict(fields).get(type_field.encode()) if type_field else None
-    kind = None if raw is None else text(raw)
-    return DeadLetter(entry=entry, facts=facts, fields=tuple(fields), type=kind)
+    return DeadLetter(entry, facts, tuple(fields), type=type_in(dict(fields), type_field))

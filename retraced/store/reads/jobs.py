@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from retraced.filter import Filter
 from retraced.keys import Keys
 from retraced.store.connection import Link
-from retraced.store.reads.dead import type_field_of
 from retraced.store.reads.places import Bounds, Places
 from retraced.store.reads.replies import if_group, number, redis_now, settled
 from retraced.store.reads.rows import SHOWN, STATES_AT, Cursor, Fetch, JobRow, Needs, Place
+from retraced.store.reads.typefield import type_field_of
 
 __all__ = [
     "Cursor",

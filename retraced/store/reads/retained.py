@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from retraced.entry import added_ms
 from retraced.filter import Filter, JobFacts
 from retraced.keys import Keys
 from retraced.store.connection import Link
-from retraced.store.reads.dead import type_field_of
 from retraced.store.reads.paging import entries
 from retraced.store.reads.replies import if_group, pairs, redis_now, settled, text
+from retraced.store.reads.typefield import type_field_of, type_in
 
 _ALIVE = (b"queued", b"held", b"delayed", b"dead")
 FIELDS = frozenset({"type", "id", "age", "key", "header", "payload"})
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
-    """What the stream retains, as it was asked for ("" for nothing), and its oldest entry."""
+class KeptSpan:
+    """What a stream retains, as it was asked for ("" for nothing), and its oldest entry."""
 
     spec: str
     oldest: bytes | None
@@ -32,7 +31,7 @@ class Retained:
     job: bytes
 
 
-async def retention(link: Link, keys: Keys) -> Retention:
+async def kept_span(link: Link, keys: Keys) -> KeptSpan:
     """What the stream of `keys` retains."""
     spec, first = await link.calls(
         [
@@ -41,7 +40,7 @@ async def retention(link: Link, keys: Keys) -> Retention:
         ]
     )
     found = settled(first)
-    return Retention(text(settled(spec) or b""), bytes(found[0][0]) if found else None)
+    return KeptSpan(text(settled(spec) or b""), bytes(found[0][0]) if found else None)
 
 
 async def retained(
@@ -52,26 +51,22 @@ async def retained(
     Left out are jobs that are alive in the group: queued, held, delayed or dead ones.
     """
     now_ms, type_field = await redis_now(link), await type_field_of(link, keys)
+    own = type_field.encode() if type_field else None
     async for page in entries(link, keys.stream, low=low, high=high):
-        matching = [
-            entry
-            for entry, fields in page
-            if wanted.matches(_facts(keys, entry, pairs(fields), now_ms, type_field))
-        ]
+        matching: list[bytes] = []
+        for entry, flat in page:
+            fields = pairs(flat)
+            raw = fields.get(own) if own else None
+            facts = JobFacts.of(
+                entry,
+                kind=None if raw is None else text(raw),
+                stream=keys.stream_name,
+                now_ms=now_ms,
+                fields=fields,
+            )
+            if wanted.matches(facts):
+                matching.append(entry)
         yield await _settled_among(link, keys, matching)
-
-
-def _facts(
-    keys: Keys, entry: bytes, fields: dict[bytes, bytes], now_ms: int, type_field: str | None
-) -> JobFacts:
-    named = fields.get(type_field.encode()) if type_field else None
-    added = added_ms(entry, now_ms)
-    return JobFacts(
-        id=entry,
-        type=text(named or keys.stream),
-        age_ms=None if added is None else now_ms - added,
-        fields=fields,
-    )
 
 
 async def _settled_among(link: Link, keys: Keys, jobs: list[bytes]) -> list[Retained]:

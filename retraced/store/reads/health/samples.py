@@ -13,8 +13,9 @@ from typing import Any
 from retraced.events import EventName, parse_stream_entry
 from retraced.keys import Keys, unpadded
 from retraced.store.connection import Link
-from retraced.store.reads.dead import dead_letters, type_field_of
+from retraced.store.reads.dead import dead_letters
 from retraced.store.reads.replies import if_group, number, settled, text
+from retraced.store.reads.typefield import type_field_of
 
 ROUTED_FIELDS = ("key", "dedup", "priority")
 _MOST = 100
