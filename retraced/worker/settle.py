@@ -214,7 +214,7 @@ class Settler:
         moves = [_move(d, s) for d, s in batch if isinstance(s, Delay)]
         keys = self.subscription.keys
         moved = await self._link.run(writes.delay(keys, self._author, moves, page=self._page))
-        if dues := [each.due_ms for each in moved if each.answer is Answer.OK]:
+        if dues := [each.due_ms for each in moved if each.due_ms > each.now_ms]:
             self.subscription.delayed(min(dues))
         return [each.answer for each in moved]
 

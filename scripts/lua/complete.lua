@@ -1,10 +1,10 @@
 -- Held to done, for many jobs that succeeded.
 -- KEYS 1-10 the group's; 11.. the records of the second kind of items, in their order; records that
 --   the loss of the group left behind begin with P:job:
--- ARGV 1-3 group, consumer, release; 4 page of the fence look-up (rows);
---   5-8 first and last of the ids on S and on ready, or their milliseconds; 9 n, then n entry ids of first deliveries
---   and n texts '"id":[attempt,wait_ms,run_ms]'; then for each other delivery: source (s or r),
---   entry, count, job, '[attempt,wait_ms,run_ms]', details (inside of JSON), attempt
+-- ARGV 1-3 group, consumer, release; 4 page of the fence look-up (rows); 5-8 first and last of the
+--   ids on S and on ready, or their milliseconds; 9 n, then n entry ids of first deliveries and n
+--   texts '"id":[attempt,wait_ms,run_ms]'; then for each other delivery: source (s or r), entry,
+--   count, job, '[attempt,wait_ms,run_ms]', details (inside of JSON), attempt
 -- RETURNS what isn't OK: place among the items (1-based), STALE, GONE or WRONG (its record is a key
 --   of another type, and the job stays held), place, word...
 -- EMITS completed

@@ -1,6 +1,6 @@
 -- Held to delayed, or to queued where the due time has come.
 -- KEYS 1-10 the group's; 11.. the records of the items, in their order
--- ARGV 1-3 group, consumer, release; 4 page (rows); 5-8 first and last ms of the ids on S and on
+-- ARGV 1-3 group, consumer, release; 4 page (rows); 5-8 first and last of the ids on S and on
 --   ready; 9 bound of copied bodies (bytes); then for each: source (s or r), entry, count, job,
 --   event, reason, due (ms or ''), after (ms from now or ''), attempt, deliveries, lost, crashes,
 --   begun (1 or ''), error, unhandled since (ms or ''), details (inside of JSON)

@@ -1,6 +1,6 @@
 -- Held to queued: unfinished work is given back, nothing charged.
 -- KEYS 1-10 the group's; 11.. the records of the items, in their order
--- ARGV 1-3 group, consumer, release; 4 page (rows); 5-8 first and last ms of the ids on S and on
+-- ARGV 1-3 group, consumer, release; 4 page (rows); 5-8 first and last of the ids on S and on
 --   ready; 9 bound of copied bodies (bytes); then for each: source (s or r), entry, count, job,
 --   attempt, deliveries, lost, crashes, begun (1 or ''), details (inside of JSON)
 -- RETURNS for each OK, STALE, GONE, WRONG, CANCELLED or LATER

@@ -1,7 +1,7 @@
 -- Resets the idle time of deliveries that are still held; tick and heartbeat.
 -- KEYS 1-10 the group's; 11 the worker's hash; the records of vanished jobs begin with P:job:, and
 --   one that isn't a hash is passed over
--- ARGV 1-3 group, consumer, release; 4 page (rows); 5-8 first and last ms of the ids on S and on
+-- ARGV 1-3 group, consumer, release; 4 page (rows); 5-8 first and last of the ids on S and on
 --   ready; 9 visibility timeout (ms) if the group has none; 10 m, then m names and values of the
 --   heartbeat; then for each delivery: source (s or r), entry, count, job
 -- RETURNS what isn't OK: place (1-based), STALE or GONE, place, word...

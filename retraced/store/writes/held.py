@@ -90,14 +90,25 @@ def head(keys: Keys, author: Author) -> list[Argument]:
 
 
 def fence(held: Sequence[Held], page: int) -> list[Argument]:
-    """ARGV 4 to 8: the page of the fence look-up, then the range of ids of each source."""
+    """ARGV 4 to 8: the page of the fence look-up, then the first and last id of each source."""
     stream = [each.entry for each in held if each.source is Source.STREAM]
     ready = [each.entry for each in held if each.source is Source.READY]
     return [page, *id_range(stream), *id_range(ready)]
 
 
 def id_range(ids: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """The first and last millisecond of some entry ids, as XPENDING takes them; empty for none."""
+    """The first and last of some entry ids; empty for none."""
+    if not ids:
+        return b"", b""
+    return min(ids, key=id_order), max(ids, key=id_order)
+
+
+def ms_range(ids: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The first and last millisecond of some entry ids; empty for none.
+
+    XPENDING takes these as well. They are found five times as fast, but where many entries share a
+    millisecond it answers more than what was meant.
+    """
     if not ids:
         return b"", b""
     if len({entry.find(b"-") for entry in ids}) == 1:

@@ -23,6 +23,7 @@ from retraced.store.writes.held import (
     head,
     id_range,
     in_order,
+    ms_range,
     record_keys,
     story,
 )
@@ -109,7 +110,7 @@ def complete(keys: Keys, author: Author, done: Sequence[Done], *, page: int) -> 
         again = [each.held.entry for each in others if each.held.source is stream]
         args += (*id_range(ids + again), *id_range(ready))
     else:
-        args += (*id_range(ids), b"", b"")
+        args += (*ms_range(ids), b"", b"")
     args += (len(ids), *ids, *fragments)
     for each in others:
         args += _again(each)

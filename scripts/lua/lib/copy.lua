@@ -2,22 +2,28 @@
 -- every field has its own name behind `f:`. Over 1,000 fields stay in the record, and the entry
 -- says `@record 1`.
 local BY_REFERENCE = 1000
-local AT = string.byte('@')
+local AT, NONE = string.byte('@'), {}
+local pages = {} -- entries read last, by key
 
--- The body of an entry, nil if it was removed: fields as in `ready`, what we had added, bytes.
-local function read_body(key, entry)
-  local found = redis.call('XRANGE', key, entry, entry)[1]
-  local flat = found and found[2]
-  if not flat then return nil end
+-- The body of an entry of `S`: fields as in `ready`, bytes.
+local function original(flat)
+  local bytes = 0
+  for i = 1, #flat, 2 do
+    if string.byte(flat[i]) == AT then flat[i] = '@' .. flat[i] end
+    bytes = bytes + #flat[i] + #flat[i + 1]
+  end
+  return {fields = flat, ours = NONE, bytes = bytes, long = #flat > 2 * BY_REFERENCE}
+end
+
+-- The body of an entry of `ready` or `dlq`: fields, what we had added, bytes.
+local function copied(flat)
   local fields, ours, last, bytes = {}, {}, 0, 0
   for i = 1, #flat, 2 do
     local name, value = flat[i], flat[i + 1]
-    local at = string.byte(name) == AT
-    if at and key ~= S and string.byte(name, 2) ~= AT then
+    if string.byte(name) == AT and string.byte(name, 2) ~= AT then
       ours[name] = value
     else
-      fields[last + 1] = (at and key == S) and '@' .. name or name
-      fields[last + 2] = value
+      fields[last + 1], fields[last + 2] = name, value
       last, bytes = last + 2, bytes + #name + #value
     end
   end
@@ -26,11 +32,26 @@ local function read_body(key, entry)
   return {fields = fields, ours = ours, bytes = bytes, in_record = in_record, long = long}
 end
 
+-- The body of an entry, nil if it was removed. `ahead`: so many entries are read at once, as the
+-- next ones will be asked for.
+local function read_body(key, entry, ahead)
+  local page = pages[key]
+  if not page or not page[entry] then
+    page = {}
+    for _, found in ipairs(redis.call('XRANGE', key, entry, '+', 'COUNT', ahead or 1)) do
+      page[found[1]] = found[2]
+    end
+    pages[key] = page
+  end
+  local flat = page[entry]
+  return flat and (key == S and original or copied)(flat)
+end
+
 -- Puts the fields into the record, unless they are there. Their count is at least 1, also of a job
 -- without any: 0 says that the record keeps no body. Many have commands of their own.
 local function keep_body(record, body)
   if body.in_record then return end
-  local fields, kept = body.fields, body.long and record.body or record.sets
+  local fields, kept = body.fields, body.long and {} or record.sets
   local last = #kept
   for i = 1, #fields, 2 do
     local name = fields[i]
@@ -38,13 +59,13 @@ local function keep_body(record, body)
     kept[last + i], kept[last + i + 1] = 'f:' .. name, fields[i + 1]
   end
   kept[#kept + 1], kept[#kept + 2] = 'fields', math.max(1, #fields / 2)
+  if body.long then record.body = kept end
 end
 
 -- Plans a copy: `entry` is the XADD with our own fields, which gets the job's own or where they
 -- are. The body is where it belongs before the copy is made, and the record says so after it. A
 -- record keeps the fields of a long entry, and of no other once the job has left `delayed`.
 local function will_copy(entry, body, record)
-  local recorded = record.exists or is_set(record)
   local last, fields = #entry, body.fields
   if body.long then
     keep_body(record, body)
@@ -54,10 +75,8 @@ local function will_copy(entry, body, record)
     for i = 1, #fields do entry[last + i] = fields[i] end
   end
   will_keep_body(record)
-  plan[#plan + 1] = entry
-  if not recorded then return end
-  entry.named_by = record.sets
-  record.sets[#record.sets + 1] = 'entry'
+  will_add(entry, record.sets)
+  if record.sets then record.sets[#record.sets + 1] = 'entry' end
   will_set(record)
 end
 

@@ -30,19 +30,20 @@ end
 
 -- Plans changes of a body that stays in its record.
 local function will_edit_record(record, changes)
-  local count = record.fields
+  local count, kept = record.fields, {}
   for name, change in pairs(changes) do
     local field = 'f:' .. name
     local there = redis.call('HEXISTS', record.key, field)
     if change.value then
-      record.body[#record.body + 1], record.body[#record.body + 2] = field, change.value
+      kept[#kept + 1], kept[#kept + 2] = field, change.value
       count = count + 1 - there
     elseif there == 1 then
-      record.drops[#record.drops + 1] = field
+      drop(record, field)
       count = count - 1
     end
   end
-  record.body[#record.body + 1], record.body[#record.body + 2] = 'fields', math.max(1, count)
+  kept[#kept + 1], kept[#kept + 2] = 'fields', math.max(1, count)
+  record.body = kept
 end
 
 -- Applies changes to a body; a field given more than once becomes one.

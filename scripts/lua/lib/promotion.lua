@@ -1,16 +1,20 @@
 -- From `delayed` to `ready`: the body comes out of the record again.
 local COUNTS = {'attempt', 'deliveries', 'lost', 'crashes', 'begun'}
 
+local function no_counts()
+  return {attempt = '0', deliveries = '0', lost = '0', crashes = '0', begun = ''}
+end
+
 -- The body that a record keeps, as fields of an entry, and the counts beside it; nil if there is
 -- none.
 local function kept_body(record)
   if record.fields == 0 then return nil end
   if record.fields > BY_REFERENCE then
-    local counts, found = {}, redis.call('HMGET', record.key, unpack(COUNTS))
-    for i, name in ipairs(COUNTS) do counts[name] = found[i] end
+    local counts, found = no_counts(), redis.call('HMGET', record.key, unpack(COUNTS))
+    for i, name in ipairs(COUNTS) do counts[name] = found[i] or counts[name] end
     return {fields = {}, bytes = 0, in_record = true, long = true}, counts
   end
-  local flat, fields, names, counts = redis.call('HGETALL', record.key), {}, {}, {}
+  local flat, fields, names, counts = redis.call('HGETALL', record.key), {}, {}, no_counts()
   local bytes = 0
   for i = 1, #flat, 2 do
     local name, value = flat[i], flat[i + 1]
@@ -20,7 +24,7 @@ local function kept_body(record)
       if string.byte(name) == AT then name = '@' .. name end
       fields[#fields + 1], fields[#fields + 2] = name, value
       bytes = bytes + #name + #value
-    else
+    elseif counts[name] then
       counts[name] = value
     end
   end
@@ -34,7 +38,6 @@ local function has_moved(record)
 end
 
 local function will_promote(job, due, details, record, body, counts, now)
-  for i = 1, 4 do counts[COUNTS[i]] = counts[COUNTS[i]] or '0' end
   set(record, 'state', 'queued')
   tell('promoted', job, details, record, now)
   will_copy(ready_entry(job, counts, due, counts.begun == '1'), body, record)

@@ -6,8 +6,8 @@ local function ask_record(ask, key)
   return ask('HMGET', key, 'e_count', 'fields', 'state', 'entry')
 end
 
--- The record as it is, or nil and the error if another type of key is in its place. `sets` is the
--- command that will write it.
+-- The record as it is, or nil and the error if another type of key is in its place. What will be
+-- written to it gathers in `sets` (a command), `drops` and, of many fields of its job, `body`.
 local function open_record(key)
   local found = ask_record(redis.pcall, key)
   if found.err then
@@ -22,14 +22,14 @@ local function open_record(key)
     fields = tonumber(found[2] or 0),
     state = found[3],
     entry = found[4],
-    body = {},
-    sets = {'HSET', key},
-    drops = {},
+    sets = nil,
+    names = nil,
   }
 end
 
 local function set(record, name, value)
-  local sets = record.sets
+  local sets = record.sets or {'HSET', record.key}
+  record.sets = sets
   local last = #sets
   sets[last + 1], sets[last + 2] = name, value
 end
@@ -37,6 +37,17 @@ end
 -- Sets what may be empty: a new record does without it.
 local function set_any(record, name, value)
   if value ~= '' or record.exists then set(record, name, value) end
+end
+
+local function drop(record, name)
+  local drops = record.drops or {}
+  record.drops = drops
+  drops[#drops + 1] = name
+end
+
+-- Whether anything is to be written to it.
+local function is_set(record)
+  return record.sets ~= nil
 end
 
 -- Begins what a record is set to: where the job is now, and the numbers that it carries on.
@@ -47,36 +58,31 @@ local function set_state(record, state, counts)
   }
 end
 
-local function is_set(record)
-  return #record.sets > 2
-end
-
 local function add_event(record, json)
   record.events = record.events + 1
   set(record, 'e_count', record.events)
   set(record, 'e:' .. record.events, json)
   local dropped = record.events - KEPT_LAST
-  if dropped > KEPT_FIRST then record.drops[#record.drops + 1] = 'e:' .. dropped end
+  if dropped > KEPT_FIRST then drop(record, 'e:' .. dropped) end
 end
 
 -- Plans that the record loses the job's own fields, `f:<name>`, if it has them.
 local function drop_body(record)
   if record.fields == 0 then return end
-  local drops = record.drops
   for _, name in ipairs(record.names or redis.call('HKEYS', record.key)) do
-    if string.sub(name, 1, 2) == 'f:' then drops[#drops + 1] = name end
+    if string.sub(name, 1, 2) == 'f:' then drop(record, name) end
   end
-  drops[#drops + 1] = 'fields'
+  drop(record, 'fields')
 end
 
 -- Plans the job's own fields of one that has many.
 local function will_keep_body(record)
-  if #record.body > 0 then will_each({'HSET', record.key}, record.body) end
+  if record.body then will_each({'HSET', record.key}, record.body) end
 end
 
 local function will_set(record)
-  if is_set(record) then plan[#plan + 1] = record.sets end
-  if #record.drops > 0 then will_each({'HDEL', record.key}, record.drops) end
+  if record.sets then will_run(record.sets) end
+  if record.drops then will_each({'HDEL', record.key}, record.drops) end
 end
 
 -- Plans a first write to a record that changes nothing of it.
@@ -107,6 +113,6 @@ local function will_end(record, job, state, now)
 end
 
 local function will_date_ends()
-  if #ended > 2 then plan[#plan + 1] = ended end
+  if #ended > 2 then will_run(ended) end
   ended = {'ZADD', FINISHED}
 end
