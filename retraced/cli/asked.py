@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -12,28 +10,35 @@ from typing import Any
 
 import click
 
+from retraced.cli.commandline import CommandLine
 from retraced.errors import UsageError
 from retraced.filter import JOB_ID, Filter
 
 _RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)/([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-_SECRET = re.compile(r"(://[^/@\s]*:)[^@\s]*(@)")
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """The words for an act: `requeue`, `requeued`, and what it is done to: `dead letter`."""
+    """The words for an act: `requeue`, `requeued`, and what it is done to: `dead letter`.
+
+    `repeated`: what a second run does to jobs that the first one has acted on, if it isn't nothing.
+    `requests`: it may be only asked for, and be done later. `always_asks`: named ids want --yes.
+    """
 
     do: str
     done: str
     noun: str = "job"
+    repeated: str = ""
+    requests: bool = False
+    always_asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which jobs, by whom, and how. Either `ids`, or a filter, or all (`every`).
 
-    `again` is the command line, to be run again when it was interrupted.
+    `agreed`: it may be done, not only counted. `line`: as it was asked, to go on with.
     """
 
     by: str
@@ -41,15 +46,10 @@ class Asked:
     filter: Filter
     every: bool
     dry_run: bool
-    yes: bool
+    agreed: bool
     rate_per_s: float | None
     limit: int | None
-    again: str
-
-    @property
-    def agreed(self) -> bool:
-        """Whether it may be done: jobs that are named need no further yes."""
-        return (self.yes or bool(self.ids)) and not self.dry_run
+    line: CommandLine
 
 
 class Rate(click.ParamType[float]):
@@ -101,6 +101,17 @@ def split_words(words: Sequence[str]) -> tuple[list[bytes], Filter]:
     return ids, Filter.parse([word for word in words if not JOB_ID.fullmatch(word)])
 
 
+def bulk_json(verb: Verb, *, grouped: bool = False) -> str:
+    """What a command of bulk work prints for programs, for its help."""
+    asked = "requested, unsure, " if verb.requests else ""
+    keys = "id, group" if grouped else "id"
+    return f"""
+JSON, for each job: {keys}, result ({verb.done}, {asked}refused, missing), why. With -o json after a
+FILTER or --all: done, {asked}refused, missing, not_done (the first ten). With --dry-run: would,
+count, of, examples.
+"""
+
+
 _OPTIONS = ("words", "every", "dry_run", "rate", "yes", "limit")
 
 
@@ -108,15 +119,20 @@ def _options(verb: Verb, ranged: bool) -> list[Callable[[Callable[..., Any]], Ca
     every = click.option(
         "--all", "every", is_flag=True, help=f"All {verb.noun}s that there are now."
     )
-    wants = "Agree; all but named ones want it." if ranged else "Agree; a FILTER and --all want it."
     return [
         click.argument("words", metavar="[ID|FILTER]...", nargs=-1),
         *([] if ranged else [every]),
         click.option("--dry-run", is_flag=True, help="Only count, and show some."),
         click.option("--rate", type=Rate(), metavar="N/s", help="Not faster than this: 50/s."),
         click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many."),
-        click.option("--yes", is_flag=True, help=wants),
+        click.option("--yes", is_flag=True, help=_wants(verb, ranged)),
     ]
+
+
+def _wants(verb: Verb, ranged: bool) -> str:
+    if verb.always_asks:
+        return "Agree; nothing is done without it."
+    return "Agree; all but named ones want it." if ranged else "Agree; a FILTER and --all want it."
 
 
 def _asked(
@@ -132,28 +148,27 @@ def _asked(
     from retraced.cli.lookup import person
 
     ids, wanted = split_words(words)
-    if ids and (wanted or every):
-        raise UsageError(
-            f"name the {verb.noun}s to {verb.do}, or describe them by FILTER or --all; not both"
-        )
-    if not (ids or wanted or every):
-        raise UsageError(
-            f"which {verb.noun}s? Name their ids, or describe them by a FILTER such as type=mail "
-            "or error:refused, or say --all; --dry-run only counts"
-        )
+    _check_which(verb, named=bool(ids), wanted=wanted, every=every)
     return Asked(
         by=person(),
         ids=tuple(dict.fromkeys(ids)),
         filter=wanted,
         every=every,
         dry_run=dry_run,
-        yes=yes,
+        agreed=not dry_run and (yes or (bool(ids) and not verb.always_asks)),
         rate_per_s=rate,
         limit=limit,
-        again=_command_line(),
+        line=CommandLine.of(click.get_current_context()),
     )
 
 
-def _command_line() -> str:
-    """This run's command, without a password."""
-    return _SECRET.sub(r"\1***\2", shlex.join(("retraced", *sys.argv[1:])))
+def _check_which(verb: Verb, *, named: bool, wanted: Filter, every: bool) -> None:
+    if named and (wanted or every):
+        raise UsageError(
+            f"name the {verb.noun}s to {verb.do}, or describe them by FILTER or --all; not both"
+        )
+    if not (named or wanted or every):
+        raise UsageError(
+            f"which {verb.noun}s? Name their ids, or describe them by a FILTER such as type=mail "
+            "or error:refused, or say --all; --dry-run only counts"
+        )

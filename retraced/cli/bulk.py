@@ -8,35 +8,31 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import click
 
-from retraced.cli.asked import Asked, Verb, bulk_options, split_words
-from retraced.cli.outcome import SHOWN, Outcome, Result, form_of, report, stream, summary, would
-from retraced.cli.output import Format
+from retraced.cli.asked import Asked, Verb
+from retraced.cli.bulkresult import (
+    BY_LINE,
+    SHOWN,
+    BulkResult,
+    Result,
+    print_results,
+    summary,
+    would,
+)
 from retraced.cli.progress import Progress
 from retraced.cli.session import Session
-from retraced.errors import Refused, ScriptFailed, StoreError, WrongType
+from retraced.errors import NotFound, Refused, ScriptFailed, StoreError, WrongType
+from retraced.keys import Keys
 from retraced.store.writes import Ruling, Verdict
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
     from retraced.store.scripts import Call
-
-__all__ = [
-    "Asked",
-    "Outcome",
-    "Result",
-    "Verb",
-    "act_on",
-    "bulk_options",
-    "report",
-    "rule",
-    "split_words",
-]
 
 _AT_ONCE = 5  # script calls in one pipeline: the server serves nobody else meanwhile
 _PIECES_A_SECOND = 5
@@ -50,29 +46,65 @@ class Candidate(Protocol):
 
 
 C = TypeVar("C", bound=Candidate)
+Act = Callable[[Sequence[C]], Awaitable[Sequence[Result]]]
+# The options with which a command looks only at what comes behind a job (None: at all that it did).
+Behind = Callable[[bytes | None], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A job that was named on the command line."""
+
+    job: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """An act that is one script for each job of a group: `write(keys, job, by=by)`."""
+
+    link: Link
+    keys: Keys
+    write: Callable[..., Call[Verdict]]
+    by: str
+
+    async def __call__(self, jobs: Sequence[Candidate]) -> list[Result]:
+        """One call for each, in one pipeline."""
+        calls = [(each.job, self.write(self.keys, each.job, by=self.by)) for each in jobs]
+        return await rule(self.link, calls)
+
+
+async def named(jobs: Sequence[bytes]) -> AsyncIterator[Sequence[Named]]:
+    """The jobs that were named, as one page."""
+    yield [Named(job) for job in jobs]
 
 
 async def act_on(
     pages: AsyncIterator[Sequence[C]],
-    act: Callable[[Sequence[C]], Awaitable[Sequence[Result]]],
+    act: Act[C],
     *,
     session: Session,
     asked: Asked,
     verb: Verb,
     total: int | None = None,
-) -> Outcome:
-    """Acts on what the pages hold, a few at a time; `report` tells the outcome afterwards.
+    exact: bool = False,
+    behind: Behind | None = None,
+) -> BulkResult:
+    """Acts on what the pages hold, a few at a time; `report` tells the result afterwards.
 
     `pages` hold what matches the filter already, and may be empty. `total`: how many there are to
-    look through. Without agreement nothing is done: a dry run counts, else Refused has the count.
+    look through; `exact`: to count them all must be looked at, not each of them would be acted on.
+    `behind`: where a second run would act again on what the first one did, and can begin later.
+    Without agreement nothing is done: a dry run counts, else Refused has the count.
     """
     if not asked.agreed:
-        return await _count(pages, asked=asked, verb=verb, total=total)
+        return await _count(pages, asked=asked, verb=verb, total=total, exact=exact)
     known = None if asked.filter or asked.ids else _limited(total, asked)
     progress = Progress(verb.done, total=known, quiet=bool(asked.ids) or _on_terminal(session))
-    work = _Work(act, session, asked, verb, _Pace(asked.rate_per_s), progress, Outcome(of=total))
+    going_on = _GoingOn(asked, verb, behind)
+    pace, found = _Pace(asked.rate_per_s), BulkResult(of=total)
+    work = _Work(act, session, asked, verb, pace, progress, found, going_on)
     await work.through(pages)
-    return work.outcome
+    return found
 
 
 async def rule(link: Link, calls: Sequence[tuple[bytes, Call[Verdict]]]) -> list[Result]:
@@ -89,17 +121,52 @@ async def rule(link: Link, calls: Sequence[tuple[bytes, Call[Verdict]]]) -> list
     return results
 
 
+@dataclass(slots=True)
+class _GoingOn:
+    """The command that does what is left. `last`: the job that was acted on last."""
+
+    asked: Asked
+    verb: Verb
+    behind: Behind | None
+    last: bytes | None = None
+
+    def told(self, found: BulkResult) -> str:
+        """The command, under what is to be known of it; empty when nothing is left."""
+        asked, options = self.asked, dict[str, str]()
+        acted = {result.job for result in found.results}
+        if asked.limit is not None:
+            options["--limit"] = str(asked.limit - found.jobs)
+        if options.get("--limit") == "0" or (asked.ids and acted.issuperset(asked.ids)):
+            return ""
+        if self.behind is not None and not asked.ids:
+            options |= self.behind(self.last)
+        repeated = self.verb.repeated if not (asked.ids or self.behind) else ""
+        note = f" ({repeated})" if repeated else ""
+        return f" This does the rest{note}:\n  {asked.line.without(acted).having(options)}"
+
+    def further(self, found: BulkResult) -> str:
+        """Where the limit ended it and the same command would act on the same jobs: the next one.
+
+        Empty else.
+        """
+        limit = self.asked.limit
+        if self.behind is None or self.asked.ids or limit is None or found.jobs < limit:
+            return ""
+        return f"those behind them:\n  {self.asked.line.having(self.behind(self.last))}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Work(Generic[C]):
     """Acts on page after page, until they end, the limit is reached, or somebody stops it."""
 
-    act: Callable[[Sequence[C]], Awaitable[Sequence[Result]]]
+    act: Act[C]
     session: Session
     asked: Asked
     verb: Verb
     pace: _Pace
     progress: Progress
-    outcome: Outcome
+    found: BulkResult
+    going_on: _GoingOn
 
     async def through(self, pages: AsyncIterator[Sequence[C]]) -> None:
         try:
@@ -112,6 +179,8 @@ class _Work(Generic[C]):
             click.echo(self._stopped(unsure=isinstance(error, StoreError)), err=True)
             raise
         self.progress.close()
+        if further := self.going_on.further(self.found):
+            click.echo(further, err=True)
 
     async def _page(self, page: Sequence[C]) -> None:
         wanted = page[: self._left()]
@@ -119,20 +188,21 @@ class _Work(Generic[C]):
             piece = wanted[start : start + self.pace.piece]
             await self.pace.turn(len(piece))
             results, cancelled = await _whole(self.act(piece))
-            self.outcome.take(len(piece), results, keep=bool(self.asked.ids))
-            stream(self.session, results, self.verb)
+            self.found.take(len(piece), results, keep=bool(self.asked.ids))
+            self.going_on.last = piece[-1].job
+            print_results(self.session, results, self.verb)
             self.progress.add(len(piece))
             if cancelled:
                 raise asyncio.CancelledError
 
     def _left(self) -> int:
         limit = self.asked.limit
-        return sys.maxsize if limit is None else limit - self.outcome.jobs
+        return sys.maxsize if limit is None else limit - self.found.jobs
 
     def _stopped(self, *, unsure: bool) -> str:
         more = ", and perhaps a few whose answer was lost" if unsure else ""
-        told = f"stopped: {summary(self.outcome, self.verb)}{more}."
-        return f"{told} This does the rest:\n  {self.asked.again}"
+        told = f"stopped: {summary(self.found, self.verb)}{more}."
+        return told + self.going_on.told(self.found)
 
 
 class _Pace:
@@ -168,23 +238,25 @@ async def _whole(work: Awaitable[Sequence[Result]]) -> tuple[Sequence[Result], b
 
 
 async def _count(
-    pages: AsyncIterator[Sequence[C]], *, asked: Asked, verb: Verb, total: int | None
-) -> Outcome:
+    pages: AsyncIterator[Sequence[C]], *, asked: Asked, verb: Verb, total: int | None, exact: bool
+) -> BulkResult:
     """Counts what would be acted on. Raises Refused unless only that was asked for."""
-    outcome, count = Outcome(of=total), 0
+    found, count = BulkResult(of=total), 0
     async for page in pages:
-        outcome.examples += [each.job for each in page[: SHOWN - len(outcome.examples)]]
+        found.examples += [each.job for each in page[: SHOWN - len(found.examples)]]
         count += len(page)
         if asked.limit is not None and count >= asked.limit:
             break
-        if total is not None and asked.every and not asked.filter and count:
+        if total is not None and asked.every and not (asked.filter or exact) and count:
             count = total
             break
-    outcome.would = count if asked.limit is None else min(count, asked.limit)
-    outcome.examples = outcome.examples[: outcome.would]
-    if not asked.dry_run and outcome.would:
-        raise Refused(f"{would(outcome, verb)}; say --yes, or --dry-run to only count")
-    return outcome
+    found.would = count if asked.limit is None else min(count, asked.limit)
+    found.examples = found.examples[: found.would]
+    if not asked.dry_run and found.would:
+        raise Refused(f"{would(found, verb)}; say --yes, or --dry-run to only count")
+    if not asked.dry_run and asked.ids:
+        raise NotFound(f"none of the jobs that were named is a {verb.noun}")
+    return found
 
 
 def _limited(total: int | None, asked: Asked) -> int | None:
@@ -194,4 +266,4 @@ def _limited(total: int | None, asked: Asked) -> int | None:
 
 
 def _on_terminal(session: Session) -> bool:
-    return form_of(session) in (Format.JSONL, Format.ID) and sys.stdout.isatty()
+    return session.form in BY_LINE and sys.stdout.isatty()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retraced.cli.listing import for_people, moment, shortened, terminal_width
-from retraced.cli.lookup import found_group, found_stream, job_id
+from retraced.cli.lookup import groups_meant, job_id
+from retraced.cli.options import group_option
 from retraced.cli.output import Format, printable
 from retraced.cli.session import Session
 from retraced.cli.values import Moment, Point
@@ -58,7 +59,7 @@ class Wanted:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("stream")
-@click.option("--group", metavar="G", help="Only of this group. Default: of all.")
+@group_option("Only of this group. Default: of all.", required=False)
 @click.option("--event", "names", multiple=True, metavar="NAME", help="Only these, as failed.")
 @click.option("--job", default="", metavar="ID", help="Only of this job.")
 @click.option("--worker", default="", metavar="NAME", help="Only by workers whose name begins so.")
@@ -94,7 +95,7 @@ def events(
         session.format = Format.JSONL  # an array that never ends is no JSON
 
     async def work(link: Link) -> None:
-        groups = await _groups(link, stream, group)
+        _, groups = await groups_meant(link, stream, group)
         places = await _backlog(session, link, groups, wanted=wanted, since=since, limit=limit)
         while follow:
             await asyncio.sleep(_POLL_S)
@@ -117,22 +118,6 @@ def _known(names: Sequence[str]) -> frozenset[str]:
             hint = f"Did you mean {' or '.join(close)}?" if close else f"All: {', '.join(every)}."
             raise UsageError(f"there is no event {name!r}. {hint}")
     return frozenset(names)
-
-
-async def _groups(link: Link, stream: str, group: str | None) -> list[Keys]:
-    from retraced.cli.remedy import command
-    from retraced.errors import NotFound
-    from retraced.store.reads.groups import groups_of
-
-    if group is not None:
-        return [(await found_group(link, stream, group))[0]]
-    ours, _ = await groups_of(link, await found_stream(link, stream))
-    if not ours:
-        raise NotFound(
-            f"no group works {stream!r} yet, so it has no events. "
-            f"`{command('groups', 'create', stream, '--group', 'G')}` makes one"
-        )
-    return [Keys.of(stream, name) for name in ours]
 
 
 async def _backlog(

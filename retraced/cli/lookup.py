@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import difflib
 import getpass
-import re
 import socket
 from typing import TYPE_CHECKING
 
-from retraced.cli.remedy import command
+from retraced.cli.remedy import command, consume
 from retraced.errors import NotFound, UsageError
+from retraced.filter import JOB_ID
 from retraced.keys import Keys, stream_bytes
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
     from retraced.store.reads.groups import StreamFacts
 
-_JOB_ID = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?")
-
 
 def job_id(given: str) -> bytes:
     """A job's id as Redis writes it. Raises UsageError for what can't be one."""
-    if not _JOB_ID.fullmatch(given):
+    match = JOB_ID.fullmatch(given)
+    if match is None:
         raise UsageError(
             f"{given!r} isn't a job id: one looks like 1795501170340-0, as XADD answered it"
         )
-    ms, _, seq = given.partition("-")
-    return b"%d-%d" % (int(ms), int(seq or "0"))
+    return b"%d-%d" % (int(match[1]), int(match[2] or 0))
 
 
 def person() -> str:
@@ -69,6 +67,29 @@ async def found_group(link: Link, stream: str, group: str) -> tuple[Keys, Stream
         f"the stream {stream!r} has no group {group!r}. {_hint(group, ours, 'groups')} "
         f"To make it: `{command('groups', 'create', stream, '--group', group)}`"
     )
+
+
+async def groups_meant(
+    link: Link, stream: str, group: str | None
+) -> tuple[StreamFacts, list[Keys]]:
+    """The stream's facts, and the group that was named, else all of the stream that are ReTraced's.
+
+    Raises NotFound when the stream or the group isn't there, or no group works the stream.
+    """
+    from retraced.store.reads.groups import groups_of
+
+    if group is not None:
+        keys, facts = await found_group(link, stream, group)
+        return facts, [keys]
+    facts = await found_stream(link, stream)
+    ours, _ = await groups_of(link, facts)
+    if not ours:
+        raise NotFound(
+            f"no group works {stream!r} yet, so its jobs have neither state nor story. Start a "
+            f"worker: `{consume(stream, 'G')}`, or make a group: "
+            f"`{command('groups', 'create', stream, '--group', 'G')}`"
+        )
+    return facts, [Keys.of(stream, name) for name in ours]
 
 
 async def chosen_groups(link: Link, stream: str | None, group: str | None) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from retraced import __version__, config
+from retraced.cli import commandline
 from retraced.cli.adapting import adapt, flag, name_variables, options
 from retraced.cli.output import Format
 from retraced.cli.sections import SECTIONS, summary
@@ -135,7 +136,10 @@ class Commands(click.Group):
         with _as_failures():
             settings = _settings(self.targets, quiet=bool(extra.get("resilient_parsing")))
             extra.setdefault("default_map", settings)
-            return super().make_context(info_name, args, parent, **extra)
+            given = tuple(args)
+            ctx = super().make_context(info_name, args, parent, **extra)
+        ctx.meta[commandline.GIVEN] = given
+        return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         output = ctx.params["output"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from retraced.cli.bulk import Asked, Outcome, Result, Verb, act_on, bulk_options, report, rule
+from retraced.cli.asked import Asked, Verb, bulk_json, bulk_options
+from retraced.cli.bulk import Candidate, Each, act_on, named
+from retraced.cli.bulkresult import BulkResult, report
 from retraced.cli.listing import when
 from retraced.cli.lookup import found_group
-from retraced.cli.remedy import command
+from retraced.cli.options import group_option
+from retraced.cli.remedy import command, where
 from retraced.cli.session import Session
 from retraced.cli.values import Moment, Point
 from retraced.errors import NotFound, Refused, UsageError
@@ -18,7 +22,6 @@ from retraced.keys import Keys
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
-    from retraced.store.reads.retained import Retained
 
 _VERB = Verb("replay", "replayed", "settled job")
 
@@ -31,23 +34,26 @@ Examples:
 
 Without --yes it says how many it would replay, and does nothing (exit code 6). Each job runs with a
 fresh budget and without its delay, run_at and expires; its story says who replayed it. Only what
-the group has settled is replayed: what is queued, held, delayed or dead in it is left alone. Times
-are those at which jobs were added. FILTER knows type, id, age, key, header.NAME and payload.PATH:
-what is settled has no state.
+the group has settled is replayed: what is queued, held, delayed or dead in it is left alone. Said
+twice, it runs jobs twice. Interrupted or at its --limit, it says the command for those that are
+left: --from and --to may be ids of jobs. Times are those at which jobs were added. FILTER knows
+type, id, age, key, header.NAME and payload.PATH: what is settled has no state.
 
 A stream has retained entries if a worker was started with --retain, or after `retraced groups set
 STREAM --group G --retain 7d`.
 
-JSON: would, count, of, examples (dry run); done, refused, missing, not_done (each: id, result,
-why). With -o jsonl one line for each job: id, result, why.
-"""
+""" + bulk_json(_VERB)
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="The group that runs them again.")
-@click.option("--from", "start", type=Moment(), metavar="T", help="Added at or after: TIME or 2h.")
-@click.option("--to", "end", type=Moment(), metavar="T", help="Added at or before. Default: now.")
+@group_option("The group that runs them again.")
+@click.option(
+    "--from", "start", type=Moment(or_id=True), metavar="T", help="Added at or after: TIME, 2h, ID."
+)
+@click.option(
+    "--to", "end", type=Moment(or_id=True), metavar="T", help="Added at or before. Default: now."
+)
 @bulk_options(_VERB, ranged=True)
 @click.pass_obj
 def replay(
@@ -65,43 +71,63 @@ def replay(
     """
     _check(asked, start, end)
 
-    async def work(link: Link) -> Outcome:
-        from retraced.store.reads.groups import stream_facts
-        from retraced.store.reads.replies import redis_now
-        from retraced.store.reads.retained import retained
+    async def work(link: Link) -> BulkResult:
+        from retraced.store.writes import replay as replay_call
 
         keys, _ = await found_group(link, stream, group)
         await _check_retention(link, keys)
-        facts = await stream_facts(link, keys.stream)
-        now_ms = await redis_now(link)
-        position = facts.positions.get(keys.group, b"0-0")
-        low = b"%d-0" % (start.at_ms(now_ms) if start else 0)
-        high = _end(position, None if end is None else end.at_ms(now_ms))
-        pages = (
-            _named(asked.ids)
-            if asked.ids
-            else retained(link, keys, low=low, high=high, wanted=asked.filter)
+        span = await _span(link, keys, start, end)
+        act, pages = Each(link, keys, replay_call, asked.by), _candidates(link, keys, asked, span)
+        return await act_on(
+            pages, act, session=session, asked=asked, verb=_VERB, behind=span.behind
         )
-        acting = _Replaying(link, keys, asked.by)
-        return await act_on(pages, acting.act, session=session, asked=asked, verb=_VERB)
 
-    outcome = session.run(work)
-    where = f"in group {group} of {stream}"
-    report(session, outcome, asked=asked, verb=_VERB, where=where)
+    report(session, session.run(work), asked=asked, verb=_VERB, where=where(stream, group))
 
 
-class _Replaying:
-    def __init__(self, link: Link, keys: Keys, by: str) -> None:
-        self._link = link
-        self._keys = keys
-        self._by = by
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The ids to look at, both included; `high` may be a bare time: all ids of its millisecond."""
 
-    async def act(self, jobs: Sequence[Retained]) -> list[Result]:
-        """One call for each job."""
-        from retraced.store.writes import replay as replaying
+    low: bytes
+    high: bytes
 
-        calls = [(each.job, replaying(self._keys, each.job, by=self._by)) for each in jobs]
-        return await rule(self._link, calls)
+    def behind(self, job: bytes | None) -> Mapping[str, str]:
+        """The options that mean what comes behind a job, and nothing that has come since."""
+        from retraced.store.reads.replies import id_parts
+
+        low = self.low
+        if job is not None:
+            ms, seq = id_parts(job)
+            low = b"%d-%d" % (ms, seq + 1)
+        return {"--from": low.decode(), "--to": self.high.decode()}
+
+
+async def _span(link: Link, keys: Keys, start: Point | None, end: Point | None) -> _Span:
+    """What was asked for, as far as the group has been given it."""
+    from retraced.store.reads.groups import stream_facts
+    from retraced.store.reads.replies import id_parts, redis_now
+
+    facts, now_ms = await stream_facts(link, keys.stream), await redis_now(link)
+    low = b"0-0" if start is None else start.first_id(now_ms)
+    given = facts.positions.get(keys.group, b"0-0")
+    if end is None:
+        return _Span(low, given)
+    high = end.last_id(now_ms)
+    beyond = id_parts(high) >= id_parts(given)
+    if end.seq is None:  # as much as the last id of its millisecond
+        beyond = id_parts(high)[0] >= id_parts(given)[0]
+    return _Span(low, given if beyond else high)
+
+
+def _candidates(
+    link: Link, keys: Keys, asked: Asked, span: _Span
+) -> AsyncIterator[Sequence[Candidate]]:
+    from retraced.store.reads.retained import retained
+
+    if asked.ids:
+        return named(asked.ids)
+    return retained(link, keys, low=span.low, high=span.high, wanted=asked.filter)
 
 
 def _check(asked: Asked, start: Point | None, end: Point | None) -> None:
@@ -121,9 +147,9 @@ def _check(asked: Asked, start: Point | None, end: Point | None) -> None:
 async def _check_retention(link: Link, keys: Keys) -> None:
     """Raises Refused when the stream keeps nothing, NotFound when nothing is in it."""
     from retraced.entry import added_ms
-    from retraced.store.reads.retained import retention
+    from retraced.store.reads.retained import kept_span
 
-    kept = await retention(link, keys)
+    kept = await kept_span(link, keys)
     stream, group = keys.stream_name, keys.group_name
     if not kept.spec:
         keep = command("groups", "set", stream, "--group", group, "--retain", "7d")
@@ -137,18 +163,3 @@ async def _check_retention(link: Link, keys: Keys) -> None:
     if oldest_ms is not None:
         since = f"the oldest entry is of {when(oldest_ms)} UTC"
         click.echo(f"{stream} retains {kept.spec}; {since}", err=True)
-
-
-def _end(position: bytes, to_ms: int | None) -> bytes:
-    """The last id to look at: what the group hasn't been given is not to be replayed."""
-    from retraced.store.reads.replies import id_parts
-
-    if to_ms is None or id_parts(position)[0] <= to_ms:
-        return position
-    return b"%d" % to_ms
-
-
-async def _named(ids: Sequence[bytes]) -> AsyncIterator[Sequence[Retained]]:
-    from retraced.store.reads.retained import Retained
-
-    yield [Retained(job) for job in ids]

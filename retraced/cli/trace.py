@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retraced.cli.listing import ago, for_people, when
-from retraced.cli.lookup import found_group, found_stream, job_id
+from retraced.cli.lookup import groups_meant, job_id
+from retraced.cli.options import group_option
 from retraced.cli.session import Session
 from retraced.errors import NotFound
 from retraced.keys import Keys
@@ -44,7 +45,7 @@ and details such as attempt, wait_ms, run_ms, error, traceback, due; docs/story.
 @click.command(epilog=EXAMPLES)
 @click.argument("stream")
 @click.argument("job", metavar="ID")
-@click.option("--group", metavar="G", help="Only in this group.")
+@group_option("Only in this group.", required=False)
 @click.option("--follow", is_flag=True, help="Go on until it has ended in each group.")
 @click.option("--verbose", "-v", is_flag=True, help="With the traceback of each failure.")
 @click.pass_obj
@@ -79,27 +80,14 @@ async def _groups(
     link: Link, stream: str, job: bytes, group: str | None
 ) -> tuple[StreamFacts, list[Keys]]:
     """The stream's facts and the groups to ask. Raises NotFound if the job can't be there."""
-    from retraced.cli.remedy import command, consume
-    from retraced.store.reads.groups import groups_of
     from retraced.store.reads.replies import id_parts
 
-    if group is not None:
-        keys, facts = await found_group(link, stream, group)
-        asked = [keys]
-    else:
-        facts = await found_stream(link, stream)
-        ours, _ = await groups_of(link, facts)
-        asked = [Keys.of(stream, name) for name in ours]
+    facts, groups = await groups_meant(link, stream, group)
     if facts.exists and id_parts(job) > id_parts(facts.last_id):
         raise NotFound(
             f"{stream!r} has never had a job {job.decode()}: its newest is {facts.last_id.decode()}"
         )
-    if not asked:
-        raise NotFound(
-            f"no group works {stream!r} yet, so no job of it has a story. Start a worker: "
-            f"`{consume(stream, 'G')}`, or `{command('groups', 'create', stream, '--group', 'G')}`"
-        )
-    return facts, asked
+    return facts, groups
 
 
 async def _stories(link: Link, keys: Sequence[Keys], job: bytes, facts: StreamFacts) -> list[Story]:

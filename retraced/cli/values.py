@@ -11,6 +11,7 @@ from retraced.backoff import Backoff
 from retraced.config import parse_size
 from retraced.durations import DURATION_REMEDY, duration_ms, parse_time_ms
 from retraced.errors import InvalidEntry
+from retraced.filter import JOB_ID
 from retraced.retention import Retention
 
 NOTHING = "none"
@@ -71,20 +72,36 @@ class BackoffSpec(click.ParamType[Backoff]):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point in time: so long ago, or a time (Unix ms)."""
+    """A point in time: so long ago, or a time (Unix ms); with `seq`, a job's id."""
 
     ago_ms: int | None = None
     unix_ms: int = 0
+    seq: int | None = None
 
     def at_ms(self, now_ms: int) -> int:
         """When that is, in Unix ms."""
         return self.unix_ms if self.ago_ms is None else max(now_ms - self.ago_ms, 0)
 
+    def first_id(self, now_ms: int) -> bytes:
+        """The first id at or after it."""
+        return b"%d-%d" % (self.at_ms(now_ms), self.seq or 0)
+
+    def last_id(self, now_ms: int) -> bytes:
+        """The last id at or before it; as Redis has it, a bare time means all of its ids."""
+        at_ms = self.at_ms(now_ms)
+        return b"%d" % at_ms if self.seq is None else b"%d-%d" % (at_ms, self.seq)
+
 
 class Moment(click.ParamType[Point]):
-    """A point in time: a duration (so long ago), or a time such as 2026-11-24T08:00:00Z."""
+    """A point in time: a duration (so long ago), or a time such as 2026-11-24T08:00:00Z.
+
+    `or_id`: or the id of a job, such as 1795501170340-0.
+    """
 
     name = "time"
+
+    def __init__(self, *, or_id: bool = False) -> None:
+        self._or_id = or_id
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -94,6 +111,8 @@ class Moment(click.ParamType[Point]):
         text = str(value)
         if text.isdigit() and len(text) < _DIGITS_OF_A_TIME:
             self.fail(f"{text!r} has no unit; write {text}s for so long ago", param, ctx)
+        if self._or_id and (match := JOB_ID.fullmatch(text)) and match[2]:
+            return Point(unix_ms=int(match[1]), seq=int(match[2]))
         try:
             return Point(ago_ms=duration_ms(text, name=""))
         except ValueError:

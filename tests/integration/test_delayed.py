@@ -24,7 +24,7 @@ class TestList:
     def test_the_soonest_comes_first_with_its_reason(self, url: str, stocked: Stocked) -> None:
         rows = run(url, "delayed", "list", stocked.stream, *GROUP).rows
         assert [row["id"] for row in rows] == stocked.delayed
-        assert [row["why"] for row in rows[:5]] == [reason for _, reason, _, _ in DELAYS]
+        assert [row["reason"] for row in rows[:5]] == [reason for _, reason, _, _ in DELAYS]
         assert [row["attempts"] for row in rows[:5]] == [2, 0, 0, 0, 1]
         assert 3_500_000 < rows[0]["due_in_ms"] <= 3_600_000
         assert rows[0]["error"].startswith("SMTPError")
@@ -45,7 +45,7 @@ class TestList:
     def test_a_person_reads_what_is_due_when_and_why(self, url: str, stocked: Stocked) -> None:
         ran = run(url, "delayed", "list", stocked.stream, *GROUP, "--limit", "4", form="table")
         heading, first, *_ = ran.out.splitlines()
-        assert heading.split() == ["JOB", "TYPE", "DUE", "WHY", "TRIES", "ERROR"]
+        assert heading.split() == ["JOB", "TYPE", "DUE", "REASON", "ATTEMPTS", "ERROR"]
         assert " in 59m " in first
         assert "4 of 10 delayed jobs are shown" in ran.err
         assert "--after delayed:" in ran.err
@@ -98,3 +98,13 @@ class TestCancel:
         keys = Keys.of(stocked.stream, "mail")
         assert raw.zcard(keys.delayed) == 8
         assert raw.hget(keys.job(stocked.delayed[3].encode()), "state") == b"cancelled"
+
+    @pytest.mark.parametrize("kind", ["unread", "dead"])
+    def test_a_job_that_is_not_delayed_is_refused_and_nothing_is_asked_for(
+        self, url: str, raw: redis.Redis, stocked: Stocked, kind: str
+    ) -> None:
+        job = stocked.jobs[kind][0]
+        ran = run(url, "delayed", "cancel", stocked.stream, job, *GROUP)
+        assert (ran.code, ran.rows[0]["result"]) == (6, "refused")
+        assert "not delayed" in ran.err
+        assert not raw.exists(Keys.of(stocked.stream, "mail").cancelled)

@@ -51,15 +51,13 @@ async def retained(
     Left out are jobs that are alive in the group: queued, held, delayed or dead ones.
     """
     now_ms, type_field = await redis_now(link), await type_field_of(link, keys)
-    own = type_field.encode() if type_field else None
     async for page in entries(link, keys.stream, low=low, high=high):
         matching: list[bytes] = []
         for entry, flat in page:
             fields = pairs(flat)
-            raw = fields.get(own) if own else None
             facts = JobFacts.of(
                 entry,
-                kind=None if raw is None else text(raw),
+                kind=type_in(fields, type_field),
                 stream=keys.stream_name,
                 now_ms=now_ms,
                 fields=fields,

@@ -1,4 +1,4 @@
-"""One job for a person: what it is, where it is in each group, what to do."""
+"""`retraced jobs show`: what one job is, where it is in each group, what to do."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ import click
 import orjson
 
 from retraced.cli import answers
-from retraced.cli.listing import ago, first_line, for_people, iso, shortened, terminal_width, when
+from retraced.cli.listing import (
+    ago,
+    first_line,
+    for_people,
+    shortened,
+    stamps,
+    terminal_width,
+    when,
+)
+from retraced.cli.lookup import groups_meant, job_id
+from retraced.cli.options import group_option
 from retraced.cli.output import printable
 from retraced.cli.remedy import command, next_step
 from retraced.cli.session import Session
 from retraced.entry import RESERVED
 from retraced.errors import NotFound
-from retraced.keys import Keys
 from retraced.store.connection import Link
 from retraced.store.reads.bodies import Fields, fields_anywhere
 from retraced.store.reads.story import State, Story, story
@@ -40,21 +49,38 @@ class Found:
     stories: Sequence[Story]
 
 
+@click.command(
+    name="show",
+    epilog="""
+\b
+Examples:
+  retraced jobs show emails 1795501170340-0
+  retraced jobs show emails 1795501170340-0 --group mail --no-payload
+
+JSON: id, stream, added_at, added_ms, fields (name to value, as they were added; null: nobody has
+them any more; without the payload's with --no-payload), payload (as JSON, else as text), and
+groups: group, state, where, next, due_at, due_ms, attempts, deliveries, reason, error, paused, step
+(what to do).
+""",
+)
+@click.argument("stream")
+@click.argument("job", metavar="ID")
+@group_option("Only in this group.", required=False)
+@click.option("--no-payload", is_flag=True, help="Hide what the job is about.")
+@click.pass_obj
+def show_(session: Session, stream: str, job: str, *, group: str | None, no_payload: bool) -> None:
+    """Show one job: its fields and payload, where it is in each group, and the next step.
+
+    `retraced trace` tells how it came there.
+    """
+    wanted = job_id(job)
+    found = session.run(lambda link: find(link, stream, wanted, group))
+    print_job(session, found, payload=not no_payload)
+
+
 async def find(link: Link, stream: str, job: bytes, group: str | None) -> Found:
     """Looks in one group or in all. Raises NotFound when nobody knows the job."""
-    from retraced.cli.lookup import found_group, found_stream
-    from retraced.store.reads.groups import groups_of
-
-    if group is not None:
-        keys, facts = await found_group(link, stream, group)
-        asked = [keys]
-    else:
-        facts = await found_stream(link, stream)
-        ours, _ = await groups_of(link, facts)
-        asked = [Keys.of(stream, name) for name in ours]
-    if not asked:
-        start = command("groups", "create", stream, "--group", "G")
-        raise NotFound(f"no group works {stream!r} yet; to make one: `{start}`")
+    facts, asked = await groups_meant(link, stream, group)
     stories = [await story(link, keys, job, facts) for keys in asked]
     fields = await fields_anywhere(link, asked, job)
     if fields is None and not any(_known(each) for each in stories):
@@ -184,7 +210,7 @@ def _data(found: Found, payload: bool) -> dict[str, Any]:
     data: dict[str, Any] = {
         "id": found.job,
         "stream": found.stream,
-        "added_at": iso(found.stories[0].added_ms),
+        **stamps("added", found.stories[0].added_ms),
         "fields": None,
     }
     if found.fields is not None:
@@ -202,7 +228,7 @@ def _group_data(told: Story) -> dict[str, Any]:
         "state": told.state.value,
         "where": answers.where(told),
         "next": answers.following(told) or None,
-        "due_at": iso(told.due_ms),
+        **stamps("due", told.due_ms),
         "attempts": told.attempts,
         "deliveries": told.deliveries,
         "reason": told.reason or None,

@@ -1,4 +1,4 @@
-"""A page of jobs as rows, and what is said beside it: how far it goes, and how to go on."""
+"""Jobs as rows of a list, for people and for programs, and what is said beside them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from retraced.cli.listing import Row, ago, first_line, for_people, iso, show
+from retraced.cli.listing import Row, ago, first_line, for_people, show, stamps
 from retraced.cli.session import Session
 from retraced.durations import format_ms
 from retraced.entry import added_ms
@@ -15,7 +15,7 @@ from retraced.store.reads.jobs import JobRow, Listing, Place
 
 Counts = Mapping[Place, int | None]
 
-_COLUMNS = ("job", "state", "type", "tries", "age", "note")
+_COLUMNS = ("job", "state", "type", "attempts", "age", "note")
 
 
 def print_page(
@@ -33,22 +33,8 @@ def print_page(
         click.echo(_counted(counts), err=True)
 
 
-def print_rest(session: Session, page: Listing, *, full: bool) -> None:
-    """Says how to go on where the list isn't at its end."""
-    if page.next is None or (full and not for_people(session)):
-        return
-    if full:
-        click.echo(f"the next page: --after {page.next}", err=True)
-    else:
-        click.echo(
-            f"{page.looked:,} jobs were looked at, so far; go on: --after {page.next}, or look at "
-            f"more at once: --scan {page.looked * 10}",
-            err=True,
-        )
-
-
 def job_data(row: JobRow, now_ms: int) -> dict[str, Any]:
-    """One job for programs."""
+    """One job for programs; `retraced jobs list --help` has the keys."""
     added = added_ms(row.job, now_ms)
     return {
         "id": row.job,
@@ -56,17 +42,17 @@ def job_data(row: JobRow, now_ms: int) -> dict[str, Any]:
         "place": row.place.value,
         "type": row.type,
         "attempts": row.attempt,
-        "added_at": iso(added),
+        **stamps("added", added),
         "age_ms": None if added is None else max(now_ms - added, 0),
-        "due_at": iso(row.due_ms),
-        "since_at": iso(row.since_ms),
+        **stamps("due", row.due_ms),
+        **stamps("since", row.since_ms),
         "worker": row.worker or None,
         "release": row.release or None,
         "idle_ms": row.idle_ms,
         "delivery": row.delivery,
         "reason": row.reason or None,
         "error": row.error or None,
-        "position": f"{row.place.value}:{row.position.decode()}",
+        "position": str(row.cursor),
     }
 
 
@@ -81,7 +67,7 @@ def _row(row: JobRow, now_ms: int) -> Row:
         "job": row.job,
         "state": row.state,
         "type": row.type,
-        "tries": row.attempt,
+        "attempts": row.attempt,
         "age": None if added is None else format_ms(max(now_ms - added, 0)),
         "note": _note(row, now_ms),
     }
