@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,8 +15,10 @@ import pytest
 import redis
 
 from retraced.keys import Keys
-from tests.commands import run
-from tests.driver import stored
+from retraced.store.connection import Connector
+from retraced.store.writes import Source
+from tests.commands import Ran, run
+from tests.driver import Driver, stored
 from tests.scripts.board import Board, padded
 from tests.servers import Server
 from tests.stock import Stocked, fill
@@ -41,6 +45,24 @@ def started(url: str, *words: str) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
+
+
+def interrupted(process: subprocess.Popen[str]) -> str:
+    """Stops it as Ctrl-C does; what it said on stderr."""
+    with process:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 1, said
+    return said
+
+
+def gone_on(url: str, said: str) -> Ran:
+    """Runs the command with which it is to be gone on."""
+    line = next(line for line in said.splitlines() if line.startswith("  retraced "))
+    words = shlex.split(line)[1:]
+    at = words.index("--url") if "--url" in words else None
+    rest = words if at is None else words[:at] + words[at + 2 :]
+    return run(url, *(rest[2:] if rest[0] == "-o" else rest))
 
 
 class TestDryRun:
@@ -160,13 +182,89 @@ class TestInterrupted:
         left = waiting(raw, stocked.stream)
         assert 0 < left < MANY
         assert f"stopped: queued {MANY - left} delayed jobs" in said
-        assert "This does the rest:\n  retraced --url" in said
-        words = ("delayed", "run-now", stocked.stream, *GROUP, "--all", "--yes")
-        assert run(url, *words).code == 0
+        assert "This does the rest (one that ran and waits anew is run at once again):" in said
+        assert gone_on(url, said).code == 0
         assert waiting(raw, stocked.stream) == 0
         keys = Keys.of(stocked.stream, "mail")
         on_ready = [fields[b"@job"].decode() for _, fields in stored(raw, keys.ready)]
         assert sorted(on_ready) == sorted(stocked.delayed), "each once"
+
+
+def test_what_is_left_of_a_limit_is_done_by_the_command_that_is_told(
+    url: str, raw: redis.Redis, stocked: Stocked
+) -> None:
+    words = ("delayed", "cancel", stocked.stream, *GROUP, "--all", "--yes", "--rate", "60/s")
+    process = started(url, "-o", "json", *words, "--limit", "90")
+    wait_until(lambda: waiting(raw, stocked.stream) < MANY - 20, 20, "some are cancelled")
+    said = interrupted(process)
+    done = MANY - waiting(raw, stocked.stream)
+    assert f" --limit {90 - done}" in said
+    assert "--limit 90" not in said
+    assert gone_on(url, said).code == 0
+    assert waiting(raw, stocked.stream) == MANY - 90
+
+
+def test_of_jobs_that_were_named_only_the_others_are_named_again(
+    url: str, raw: redis.Redis, stocked: Stocked
+) -> None:
+    words = ("delayed", "run-now", stocked.stream, *stocked.delayed, *GROUP, "--rate", "60/s")
+    process = started(url, "-o", "json", *words)
+    wait_until(lambda: waiting(raw, stocked.stream) < MANY - 20, 20, "some are in the queue")
+    said = interrupted(process)
+    left = waiting(raw, stocked.stream)
+    assert "waits anew" not in said
+    ran = gone_on(url, said)
+    assert (ran.code, len(ran.rows)) == (0, left)
+    assert waiting(raw, stocked.stream) == 0
+
+
+class TestReplay:
+    @pytest.fixture
+    def settled(self, url: str, raw: redis.Redis, stream: str) -> list[str]:
+        """Jobs that the group has settled, on a stream that retains them."""
+        assert run(url, "groups", "create", stream, *GROUP, "--retain", "7d").code == 0
+        return fill(url, stream, each=MANY, kinds=["done"]).done
+
+    def complete_all(self, url: str, stream: str) -> list[str]:
+        """The jobs that were replayed; they run and succeed, as a worker would have them."""
+
+        async def through() -> list[str]:
+            ids: list[str] = []
+            async with Connector(url).link() as link:
+                driver = Driver(link, stream, "mail")
+                while held := await driver.fetch(Source.READY):
+                    await driver.complete(*held)
+                    ids += [each.job.decode() for each in held]
+            return ids
+
+        return asyncio.run(through())
+
+    def test_interrupted_it_goes_on_behind_what_has_run_again_already(
+        self, url: str, raw: redis.Redis, stream: str, settled: list[str]
+    ) -> None:
+        ready = Keys.of(stream, "mail").ready
+        words = ("replay", stream, *GROUP, "--from", "1h", "--yes", "--rate", "60/s")
+        process = started(url, "-o", "json", *words)
+        wait_until(lambda: raw.xlen(ready) > 20, 20, "some are replayed")
+        said = interrupted(process)
+        first = self.complete_all(url, stream)
+        later = fill(url, stream, each=3, kinds=["done"]).done
+        assert gone_on(url, said).code == 0
+        second = self.complete_all(url, stream)
+        assert first
+        assert second
+        assert first + second == settled, "each once more, in order"
+        assert not set(later) & set(second), "what has come since wasn't asked for"
+
+    def test_a_limit_tells_what_comes_behind_it(
+        self, url: str, stream: str, settled: list[str]
+    ) -> None:
+        words = ("replay", stream, *GROUP, "--from", "1h", "--yes", "--limit", "50")
+        ran = run(url, *words)
+        assert "those behind them:" in ran.err
+        first = self.complete_all(url, stream)
+        assert gone_on(url, ran.err).code == 0
+        assert first + self.complete_all(url, stream) == settled[:100]
 
 
 def test_what_is_delayed_after_the_start_is_left_alone(
