@@ -7,7 +7,7 @@ never is one started.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -17,16 +17,10 @@ from retraced import config
 
 URL = "retraced.url"
 WITHIN_S = 1.0
-FIELDS = (
-    "state", "type", "id", "age", "attempt", "error", "fingerprint", "reason", "worker", "release",
-    "key", "header.", "payload.",
-)  # fmt: skip
-STATES = ("queued", "held", "delayed", "dead", "done", "cancelled", "vanished", "purged")
 REASONS = (
     "exhausted", "rejected", "invalid", "expired", "poison", "lost", "unhandled", "retry",
-    "scheduled", "snooze", "crashed",
+    "scheduled", "snooze", "crashed", "unstarted",
 )  # fmt: skip
-_VALUES: Mapping[str, tuple[str, ...]] = {"state": STATES, "reason": REASONS}
 
 
 class StreamName(click.types.StringParamType):
@@ -56,11 +50,14 @@ class FilterWord(click.types.StringParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
+        from retraced.filter import FIELDS, PATHS, STATES
+
         field, equals, _ = incomplete.partition("=")
         if equals:
-            return _items((f"{field}={value}" for value in _VALUES.get(field, ())), incomplete)
-        fields = (each if each.endswith(".") else f"{each}=" for each in FIELDS)
-        return _items(fields, incomplete)
+            values = {"state": STATES, "reason": REASONS}.get(field, ())
+            return _items((f"{field}={value}" for value in values), incomplete)
+        paths = (each.partition(".")[0] + "." for each in PATHS)  # of header.NAME
+        return _items([*(f"{each}=" for each in FIELDS), *paths], incomplete)
 
 
 def known(ctx: click.Context) -> list[tuple[str, str]]:
