@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import orjson
 
-from retraced.cli import letterline
-from retraced.cli.summary import plural
+from retraced.cli import exportline
+from retraced.cli.words import plural
 from retraced.client.adding import CHUNK_BYTES, CHUNK_JOBS, NotAllAdded
 from retraced.client.asynchronous import append
 from retraced.client.newjob import NewJob
@@ -133,8 +133,8 @@ def entry_of_line(line: bytes) -> list[bytes]:
         raise UsageError(f"not JSON ({error.msg}, at column {error.colno})") from None
     if not isinstance(said, dict):
         raise UsageError(f"a JSON {_kind(said)}, not an object")
-    if letterline.is_letter(said):
-        return letterline.entry_of(said)
+    if exportline.is_export(said):
+        return exportline.entry_of(said)
     _check_strings(said)
     if "payload" not in said:
         rest = {name: value for name, value in said.items() if name not in _OPTIONS}

@@ -57,14 +57,14 @@ def test_the_list_tells_reason_attempts_and_error(url: str, stream: str) -> None
 def test_the_list_comes_in_pages_newest_first(url: str, stream: str) -> None:
     jobs = buried(url, stream, 7)
     seen: list[str] = []
-    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     for _ in range(3):
-        ran = run(url, "dlq", "list", stream, "--group", "mail", "--limit", "3", *before)
+        ran = run(url, "dlq", "list", stream, "--group", "mail", "--limit", "3", *after)
         seen += [row["id"] for row in ran.rows]
-        before = ("--before", ran.rows[-1]["entry"])
+        after = ("--after", ran.rows[-1]["position"])
     assert seen == jobs[::-1]
     table = run(url, "dlq", "list", stream, "--group", "mail", "--limit", "3", form="table")
-    assert "3 of 7 are shown" in table.err
+    assert "3 of 7 dead letters are shown" in table.err
 
 
 def test_show_has_the_raw_fields_and_the_story(url: str, stream: str, raw: redis.Redis) -> None:

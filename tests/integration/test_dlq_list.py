@@ -97,23 +97,23 @@ def test_a_look_that_ends_early_says_how_far_it_went_and_how_to_go_on(
     jobs = bury_all(url, stream, [*LOST, *BUSY])
     ran = run(url, "dlq", "list", stream, "--group", "mail", "type=charge", "--scan", "6")
     assert [row["id"] for row in ran.rows] == [jobs[2]]
-    assert "looked through 6 of 8" in ran.err
-    before = ran.err.split("--before ")[1].split(",")[0]
-    assert listed(url, stream, "type=charge", "--before", before) == jobs[1::-1]
+    assert "6 dead letters were looked at" in ran.err
+    after = ran.err.split("--after ")[1].split(",")[0]
+    assert listed(url, stream, "type=charge", "--after", after) == jobs[1::-1]
     counted = run(url, "dlq", "list", stream, "--group", "mail", "--by", "type", "--scan", "6")
     assert sum(row["count"] for row in counted.rows) == 6
-    assert "looked through 6 of 8" in counted.err
+    assert "6 dead letters were looked at" in counted.err
 
 
 def test_a_page_of_matches_says_where_the_next_begins(url: str, stream: str) -> None:
     jobs = bury_all(url, stream, [*BUSY, *LOST])
     words = ("dlq", "list", stream, "--group", "mail", "error:busy", "--limit", "2")
     seen: list[str] = []
-    before: list[str] = []
+    after: list[str] = []
     for _ in range(3):
-        ran = run(url, *words, *before, form="table")
+        ran = run(url, *words, *after, form="table")
         seen += [line.split()[0] for line in ran.out.splitlines()[1:]]
-        before = ["--before", ran.err.split("--before ")[1].strip()] if "next" in ran.err else []
+        after = ["--after", ran.err.split("--after ")[1].strip()] if "next" in ran.err else []
     assert seen == jobs[4::-1]
 
 

@@ -310,7 +310,7 @@ def test_a_dry_run_counts_apart_what_would_be_refused(
         assert f"2 dead letters would be refused, first {jobs[12]}: payload.user: " in ran.err
     asked = run(url, *words, "--all")
     assert asked.code == 6
-    assert "would requeue 12 dead letters" in asked.err
+    assert "would requeue 12 of 14 dead letters" in asked.err
     assert "2 dead letters would be refused" in asked.err
     assert run(url, *words, "1-1", "--dry-run").rows[0]["count"] == 0
     assert left(raw, stream) == 14

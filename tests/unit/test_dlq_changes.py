@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from retraced.cli.dlq import editor, jsonpath
 from retraced.cli.dlq.changes import CantChange, Steps, between, changed, own_fields
-from retraced.cli.dlq.mended import flaw, unmended
+from retraced.cli.dlq.flaws import flaw, unmended
 from retraced.errors import UsageError
 from retraced.filter.paths import found
 from retraced.store.reads.dead import DeadLetter

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from retraced.cli.dlq.exported import export
-from retraced.cli.dlq.listed import list_
-from retraced.cli.dlq.purged import purge
-from retraced.cli.dlq.requeued import requeue
-from retraced.cli.dlq.shown import show_
+from retraced.cli.dlq.export import export as _export
+from retraced.cli.dlq.list import list_ as _list
+from retraced.cli.dlq.purge import purge as _purge
+from retraced.cli.dlq.requeue import requeue as _requeue
+from retraced.cli.dlq.show import show_ as _show
 
 
 @click.group(
@@ -23,5 +23,5 @@ def dlq() -> None:
     """Look at dead letters (jobs that couldn't succeed), put them back, or remove them."""
 
 
-for _command in (list_, show_, requeue, purge, export):
+for _command in (_list, _show, _requeue, _purge, _export):
     dlq.add_command(_command)

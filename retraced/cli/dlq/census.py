@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from retraced.cli.listing import Row, ago, for_people, iso, shortened, terminal_width
+from retraced.cli.listing import Row, ago, for_people, shortened, stamps, terminal_width
 from retraced.cli.listing import show as show_rows
 from retraced.cli.output import printable
 from retraced.cli.remedy import command
 from retraced.cli.session import Session
-from retraced.cli.summary import plural
+from retraced.cli.words import plural
 from retraced.fingerprint import fingerprint, template
 from retraced.store.reads.dead import DeadLetter
 
@@ -39,10 +39,8 @@ class Kind:
             "value": self.value,
             "count": self.count,
             "template": self.template or None,
-            "oldest_at": iso(self.oldest_ms),
-            "newest_at": iso(self.newest_ms),
-            "oldest_ms": self.oldest_ms,
-            "newest_ms": self.newest_ms,
+            **stamps("oldest", self.oldest_ms),
+            **stamps("newest", self.newest_ms),
             "example": self.example,
         }
 

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Sequence
 import click
 
 from retraced.cli.dlq.changes import CantChange
-from retraced.cli.dlq.putback import PutBack
-from retraced.cli.dlq.selection import Wanted
-from retraced.cli.summary import plural
+from retraced.cli.dlq.letters import Wanted
+from retraced.cli.dlq.requeuer import Requeuer
+from retraced.cli.words import plural
 
 
 class Rehearsal:
     """Sorts out what would be refused, and counts it."""
 
-    def __init__(self, put_back: PutBack) -> None:
-        self._put_back = put_back
+    def __init__(self, requeuer: Requeuer) -> None:
+        self._requeuer = requeuer
         self._refused = 0
         self._first = ""
 
@@ -44,7 +44,7 @@ class Rehearsal:
         if wanted.letter is None:
             return "it is no dead letter"
         try:
-            await self._put_back.change(wanted.letter)
+            await self._requeuer.change(wanted.letter)
         except CantChange as error:
             return str(error)
         return ""

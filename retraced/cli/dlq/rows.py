@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from retraced.cli.listing import Row, ago, first_line, iso
+from retraced.cli.listing import Row, ago, first_line, stamps
 from retraced.store.reads.dead import DeadLetter
 
 COLUMNS = ("job", "type", "reason", "attempts", "died", "error")
@@ -37,6 +37,11 @@ def letter_data(letter: DeadLetter) -> dict[str, Any]:
         "attempts": letter.attempts,
         "deliveries": letter.deliveries,
         "crashes": letter.crashes,
-        "died_at": iso(letter.died_ms),
-        "died_ms": letter.died_ms,
+        **stamps("died", letter.died_ms),
+        "position": position(letter.entry),
     }
+
+
+def position(entry: bytes) -> str:
+    """A place in the list for `--after`, as `jobs list` has it, too."""
+    return f"dead:{entry.decode()}"

@@ -7,9 +7,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from retraced.cli.dlq.census import Census
-from retraced.cli.dlq.selection import Place, matching
+from retraced.cli.dlq.letters import DeadLetters
+from retraced.cli.progress import looking
 from retraced.filter import Filter
-from retraced.store.reads.dead import DeadLetter, count_dead, dead_letter, newest_first
+from retraced.store.reads.dead import DeadLetter, dead_letter, newest_first
 from retraced.store.reads.paging import MOST_IN_PAGE
 
 
@@ -25,7 +26,7 @@ class Span:
 
 @dataclass(slots=True)
 class Looked:
-    """How far a look went: `last` is the entry where the next one begins.
+    """How far a look went: `last` is the entry behind which the next one begins.
 
     `full`: there are as many as were wanted. `cut`: as many as may be were looked at.
     """
@@ -34,29 +35,28 @@ class Looked:
     now_ms: int
     seen: int = 0
     last: bytes = b""
-    last_ms: int = 0
     full: bool = False
     cut: bool = False
 
 
-async def named(place: Place, jobs: Sequence[bytes]) -> tuple[Looked, list[DeadLetter]]:
+async def named(letters: DeadLetters, jobs: Sequence[bytes]) -> tuple[Looked, list[DeadLetter]]:
     """The dead letters of these jobs, as far as they are dead."""
-    looked = await _begun(place)
-    letters = [await dead_letter(place.link, place.keys, job) for job in jobs]
+    looked = await _begun(letters)
+    found = [await dead_letter(letters.link, letters.keys, job) for job in jobs]
     looked.seen = looked.total
-    return looked, [letter for letter in letters if letter is not None]
+    return looked, [letter for letter in found if letter is not None]
 
 
 async def find(
-    place: Place, span: Span, condition: Filter, *, limit: int
+    letters: DeadLetters, span: Span, condition: Filter, *, limit: int
 ) -> tuple[Looked, list[DeadLetter]]:
     """The newest that match, at most `limit`."""
-    looked = await _begun(place)
+    looked = await _begun(letters)
     found: list[DeadLetter] = []
     most = MOST_IN_PAGE if condition else min(limit, MOST_IN_PAGE)
-    async with aclosing(_pages(place, span, looked, most)) as pages:
+    async with aclosing(_pages(letters, span, looked, condition, most)) as pages:
         async for page in pages:
-            found += await matching(place, page, condition)
+            found += page
             if len(found) >= limit:
                 looked.full = len(found) > limit or looked.seen < looked.total
                 del found[limit:]
@@ -65,31 +65,33 @@ async def find(
     return looked, found
 
 
-async def count(place: Place, span: Span, condition: Filter, census: Census) -> Looked:
+async def count(letters: DeadLetters, span: Span, condition: Filter, census: Census) -> Looked:
     """Counts all that match in the census."""
-    looked = await _begun(place)
-    async with aclosing(_pages(place, span, looked, MOST_IN_PAGE)) as pages:
+    looked = await _begun(letters)
+    async with aclosing(_pages(letters, span, looked, condition, MOST_IN_PAGE)) as pages:
         async for page in pages:
-            for letter in await matching(place, page, condition):
+            for letter in page:
                 census.add(letter)
     return looked
 
 
-async def _begun(place: Place) -> Looked:
-    return Looked(await count_dead(place.link, place.keys), place.now_ms)
+async def _begun(letters: DeadLetters) -> Looked:
+    return Looked(await letters.count(), letters.now_ms)
 
 
 async def _pages(
-    place: Place, span: Span, looked: Looked, most: int
+    letters: DeadLetters, span: Span, looked: Looked, condition: Filter, most: int
 ) -> AsyncGenerator[list[DeadLetter], None]:
-    async with aclosing(
-        newest_first(place.link, place.keys, before=span.before, most=most)
-    ) as pages:
-        async for page in pages:
-            letters = page[: span.scan - looked.seen]
-            looked.seen += len(letters)
-            looked.last, looked.last_ms = letters[-1].entry, letters[-1].died_ms
-            yield letters
-            if looked.seen >= span.scan:
-                looked.cut = looked.seen < looked.total
-                return
+    """Those that match, of each page that is looked at."""
+    read = newest_first(letters.link, letters.keys, before=span.before, most=most)
+    with looking(min(looked.total, span.scan)) as progress:
+        async with aclosing(read) as pages:
+            async for page in pages:
+                some = page[: span.scan - looked.seen]
+                looked.seen += len(some)
+                looked.last = some[-1].entry
+                yield await letters.matching(some, condition)
+                progress.add(len(some))
+                if looked.seen >= span.scan:
+                    looked.cut = looked.seen < looked.total
+                    return

@@ -53,7 +53,7 @@ def export(session: Session, stream: str, file: str, words: tuple[str, ...], *, 
 
 
 async def _write(link: Link, out: Lines, stream: str, group: str, wanted: Filter) -> None:
-    from retraced.cli import letterline
+    from retraced.cli import exportline
     from retraced.cli.jobs.rows import job_data
     from retraced.cli.lookup import found_group
     from retraced.store.reads.jobs import with_bodies
@@ -62,10 +62,10 @@ async def _write(link: Link, out: Lines, stream: str, group: str, wanted: Filter
 
     keys, _ = await found_group(link, stream, group)
     type_field = await type_field_of(link, keys)
-    heading = letterline.heading(stream, group, type_field, kind=letterline.JOB)
+    heading = exportline.heading(stream, group, type_field, kind=exportline.JOB)
     now_ms = await redis_now(link)
     async for page in with_bodies(link, keys, wanted=wanted):
         for row in page:
-            fields = letterline.exact([*(row.fields or {}).items()])
+            fields = exportline.exact([*(row.fields or {}).items()])
             out.write(heading | job_data(row, now_ms) | {"fields": fields})
         out.flush()

@@ -9,11 +9,11 @@ import click
 from retraced.cli.asked import Asked, Verb, bulk_json, bulk_options
 from retraced.cli.options import group_option
 from retraced.cli.session import Session
-from retraced.errors import NotFound, Refused, UsageError
+from retraced.errors import Refused, UsageError
 
 if TYPE_CHECKING:
-    from retraced.cli.dlq.putback import How
     from retraced.cli.bulkresult import BulkResult
+    from retraced.cli.dlq.requeuer import How
     from retraced.store.connection import Link
 
 _VERB = Verb(
@@ -44,7 +44,8 @@ NAME of --set and --unset:
 
 What dies after the start is left alone. Interrupted, it says the command that does the rest.
 
-""" + bulk_json(_VERB)
+"""
+    + bulk_json(_VERB)
 )
 @click.argument("stream")
 @group_option()
@@ -77,7 +78,7 @@ def requeue(
     """
     from retraced.cli.bulkresult import report
     from retraced.cli.dlq.changes import Steps
-    from retraced.cli.dlq.putback import How
+    from retraced.cli.dlq.requeuer import How
     from retraced.cli.remedy import where
 
     steps = Steps.parse(sets, unsets)
@@ -94,22 +95,22 @@ async def _put_back(
     link: Link, session: Session, stream: str, group: str, how: How, asked: Asked
 ) -> BulkResult:
     from retraced.cli.bulk import act_on
-    from retraced.cli.dlq.putback import PutBack
+    from retraced.cli.dlq.letters import DeadLetters
     from retraced.cli.dlq.rehearsal import Rehearsal
-    from retraced.cli.dlq.selection import Place, wanted
-    from retraced.store.reads.dead import count_dead
+    from retraced.cli.dlq.requeuer import Requeuer
+    from retraced.cli.progress import looking
 
-    place = await Place.found(link, stream, group)
-    put_back, pages = PutBack(place, how), wanted(place, asked)
-    total = None if asked.ids else await count_dead(link, place.keys)
-    if asked.agreed:
-        return await act_on(pages, put_back, session=session, asked=asked, verb=_VERB, total=total)
-    rehearsal = Rehearsal(put_back)
-    possible = rehearsal.possible(pages)
+    letters = await DeadLetters.found(link, stream, group)
+    requeuer = Requeuer(letters, how)
+    total = None if asked.ids else await letters.count()
+    rehearsal = Rehearsal(requeuer)
     try:
-        return await act_on(
-            possible, put_back, session=session, asked=asked, verb=_VERB, total=total, exact=True
-        )
+        with looking(total, quiet=asked.agreed) as progress:
+            wanted = letters.wanted(asked, looked=progress.add)
+            return await act_on(
+                wanted if asked.agreed else rehearsal.possible(wanted),
+                requeuer, session=session, asked=asked, verb=_VERB, total=total, exact=True,
+            )  # fmt: skip
     finally:
         rehearsal.tell()
 
@@ -124,34 +125,28 @@ def _check_alone(asked: Asked, steps: object) -> None:
 
 def _edited(session: Session, stream: str, group: str, *, how: How, asked: Asked) -> BulkResult:
     """Reads the letter, lets the person change it, and puts it back if it is the same one still."""
-    from retraced.cli.dlq import editor
-    from retraced.cli.dlq.putback import PutBack
-    from retraced.cli.dlq.selection import Place
     from retraced.cli.bulkresult import BulkResult, Result, print_results
-    from retraced.cli.remedy import command
-    from retraced.store.reads.dead import DeadLetter, dead_letter, fields_of
+    from retraced.cli.dlq import editor
+    from retraced.cli.dlq.letters import DeadLetters, Fields
+    from retraced.cli.dlq.requeuer import Requeuer
+    from retraced.store.reads.dead import DeadLetter, dead_letter
 
     job = asked.ids[0]
 
-    async def look(link: Link) -> tuple[Place, DeadLetter, tuple[tuple[bytes, bytes], ...]]:
-        place = await Place.found(link, stream, group)
-        letter = await dead_letter(link, place.keys, job)
-        if letter is None:
-            where = command("trace", stream, job.decode())
-            raise NotFound(
-                f"job {job.decode()} is no dead letter {place.name}; `{where}` tells where it is"
-            )
-        return place, letter, await fields_of(link, place.keys, letter)
+    async def look(link: Link) -> tuple[DeadLetters, DeadLetter, Fields]:
+        letters = await DeadLetters.found(link, stream, group)
+        letter = await letters.of(job)
+        return letters, letter, await letters.fields(letter)
 
-    place, letter, fields = session.run(look)
-    change = editor.changes(letter, fields, PutBack(place, how).check)
+    letters, letter, fields = session.run(look)
+    change = editor.changes(letter, fields, Requeuer(letters, how).check)
 
     async def work(link: Link) -> BulkResult:
-        now = await Place.found(link, stream, group)
+        now = await DeadLetters.found(link, stream, group)
         there = await dead_letter(link, now.keys, job)
         if there is not None and there.entry != letter.entry:
             raise Refused(f"job {job.decode()} has died anew meanwhile: look at it and edit again")
-        verdict = await link.run(PutBack(now, how).call(job, there, change))
+        verdict = await link.run(Requeuer(now, how).call(job, there, change))
         found, result = BulkResult(), Result(job, verdict.ruling, verdict.reason)
         found.take(1, [result], keep=True)
         print_results(session, [result], _VERB)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from retraced.cli.options import group_option, page_options
 from retraced.cli.session import Session
 from retraced.errors import UsageError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from retraced.filter import Filter
     from retraced.store.connection import Link
     from retraced.store.reads.dead import DeadLetter
+    from retraced.store.reads.jobs import Cursor
 
 _KINDS = ("error", "type", "reason")
 _MOST_LOOKED_THROUGH = 100_000
@@ -31,34 +33,26 @@ Examples:
   retraced dlq list emails --group mail
   retraced dlq list emails --group mail --by error
   retraced dlq list emails --group mail type=send error:refused 'age<2h'
-  retraced dlq list emails --group mail --limit 20 --before 1795501170340-0
+  retraced dlq list emails --group mail --limit 20 --after dead:1795501170340-0
 
 FILTER: terms field op value; op one of : (contains) = != < > ; fields type, id, age, attempt,
 error, fingerprint, reason, worker, release, key, header.NAME, payload.PATH.
 
 JSON, for each dead letter: id (the job's), entry (its id in the dead-letter stream), type (null:
 the stream's name), reason, error, fingerprint (of the error), attempts, deliveries, crashes,
-died_at (RFC 3339), died_ms.
+died_at, died_ms, position (for --after). Times: NAME_at is RFC 3339 in UTC, NAME_ms Unix time.
 
 With --by: by, value (of a FILTER; null for a job without a type), count, template (of the error),
-oldest_at, newest_at, oldest_ms, newest_ms, example (a job's id). Errors that differ only in
-numbers, ids and quoted values have one template and one fingerprint.
+oldest_at, oldest_ms, newest_at, newest_ms, example (a job's id). Errors that differ only in
+numbers, ids and quoted values have one template and one fingerprint; a new release may find
+other templates, and so other fingerprints: take them from this list, don't store them.
 """,
 )
 @click.argument("stream")
 @click.argument("words", metavar="[ID|FILTER]...", nargs=-1)
-@click.option("--group", required=True, metavar="G", help="The consumer group.")
+@group_option()
 @click.option("--by", type=click.Choice(_KINDS), help="Count them by what they have in common.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--before", metavar="ENTRY", help="Older ones than this, as the last page said.")
-@click.option(
-    "--scan",
-    metavar="N",
-    default=_MOST_LOOKED_THROUGH,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Look through at most so many.",
-)
+@page_options("dead", scan=_MOST_LOOKED_THROUGH)
 @click.pass_obj
 def list_(
     session: Session,
@@ -68,7 +62,7 @@ def list_(
     group: str,
     by: str | None,
     limit: int,
-    before: str | None,
+    after: Cursor | None,
     scan: int,
 ) -> None:
     """List dead letters, or count them by error.
@@ -77,13 +71,11 @@ def list_(
     """
     from retraced.cli.asked import split_words
     from retraced.cli.dlq.scan import Span
-    from retraced.cli.lookup import job_id
 
     ids, condition = split_words(words)
-    if ids and (condition or by or before):
-        raise UsageError("ids stand alone, without a FILTER, --by and --before")
-    start = None if before is None else job_id(before)
-    span = Span(stream, group, before=start, scan=scan)
+    if ids and (condition or by or after):
+        raise UsageError("ids stand alone, without a FILTER, --by and --after")
+    span = Span(stream, group, before=after.position if after else None, scan=scan)
     if by:
         _count(session, span, by, condition=condition, limit=limit)
     else:
@@ -93,61 +85,56 @@ def list_(
 def _list(
     session: Session, span: Span, ids: Sequence[bytes], *, condition: Filter, limit: int
 ) -> None:
+    from retraced.cli.dlq.letters import DeadLetters
     from retraced.cli.dlq.rows import COLUMNS, letter_row
     from retraced.cli.dlq.scan import find, named
-    from retraced.cli.dlq.selection import Place
-    from retraced.cli.listing import show
+    from retraced.cli.listing import for_people, show
 
     async def work(link: Link) -> tuple[Looked, list[DeadLetter]]:
-        place = await Place.found(link, span.stream, span.group)
+        letters = await DeadLetters.found(link, span.stream, span.group)
         if ids:
-            return await named(place, ids)
-        return await find(place, span, condition, limit=limit)
+            return await named(letters, ids)
+        return await find(letters, span, condition, limit=limit)
 
     looked, found = session.run(work)
     rows = [letter_row(letter, looked.now_ms) for letter in found]
     show(session, rows, COLUMNS, flexible="error", empty=_nothing(span, looked))
-    _say_how_far(session, looked, shown=len(rows), filtered=bool(condition))
+    if looked.full and for_people(session):
+        of = f"out of {looked.seen:,} looked at" if condition else f"of {looked.total:,}"
+        click.echo(f"{len(rows):,} {of} dead letters are shown", err=True)
+    _say_how_to_go_on(session, looked)
 
 
 def _count(session: Session, span: Span, by: str, *, condition: Filter, limit: int) -> None:
     from retraced.cli.dlq import census
+    from retraced.cli.dlq.letters import DeadLetters
     from retraced.cli.dlq.scan import count
-    from retraced.cli.dlq.selection import Place
 
     async def work(link: Link) -> tuple[Looked, census.Census]:
-        place = await Place.found(link, span.stream, span.group)
+        letters = await DeadLetters.found(link, span.stream, span.group)
         counted = census.Census(by)
-        return await count(place, span, condition, counted), counted
+        return await count(letters, span, condition, counted), counted
 
     looked, counted = session.run(work)
     census.show(session, counted, now_ms=looked.now_ms, limit=limit, empty=_nothing(span, looked))
-    _say_how_far(session, looked, shown=0, filtered=bool(condition))
+    _say_how_to_go_on(session, looked)
     census.say_what_next(session, counted, span.stream, span.group)
 
 
 def _nothing(span: Span, looked: Looked) -> str:
-    where = f"in group {span.group} of {span.stream}"
+    from retraced.cli.remedy import where
+
+    place = where(span.stream, span.group)
     if not looked.total:
-        return f"no dead letters {where}: nothing to do"
+        return f"no dead letters {place}: nothing to do"
     if not looked.seen:
-        return f"no older ones {where}"
-    return f"none of the {looked.seen:,} dead letters that were looked at {where} matches"
+        return f"no older ones {place}"
+    return f"none of the {looked.seen:,} dead letters that were looked at {place} matches"
 
 
-def _say_how_far(session: Session, looked: Looked, *, shown: int, filtered: bool) -> None:
-    """On stderr: where a page ends (for people), and where a look ended before the last letter."""
-    from retraced.cli.listing import for_people, when
+def _say_how_to_go_on(session: Session, looked: Looked) -> None:
+    from retraced.cli.dlq.rows import position
+    from retraced.cli.listing import print_rest
 
-    if looked.full and for_people(session):
-        of = f"out of {looked.seen:,} looked at" if filtered else f"of {looked.total:,}"
-        click.echo(
-            f"{shown:,} {of} are shown; the next page: --before {looked.last.decode()}", err=True
-        )
-    elif looked.cut:
-        click.echo(
-            f"looked through {looked.seen:,} of {looked.total:,} dead letters, back to "
-            f"{when(looked.last_ms)} UTC; further back: --before {looked.last.decode()}, "
-            "or a larger --scan",
-            err=True,
-        )
+    after = position(looked.last) if looked.full or looked.cut else None
+    print_rest(session, after, looked=looked.seen, full=looked.full, noun="dead letter")

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from retraced.cli.options import group_option
 from retraced.cli.session import Session
-from retraced.errors import NotFound
 
 if TYPE_CHECKING:
+    from retraced.cli.dlq.letters import Fields
     from retraced.store.connection import Link
     from retraced.store.reads.dead import DeadLetter
     from retraced.store.reads.story import Story
@@ -28,7 +29,7 @@ escapes), facts (what ReTraced noted), story (as in `trace`).
 )
 @click.argument("stream")
 @click.argument("job", metavar="ID")
-@click.option("--group", required=True, metavar="G", help="The consumer group.")
+@group_option()
 @click.pass_obj
 def show_(session: Session, stream: str, job: str, *, group: str) -> None:
     """Show one dead letter whole.
@@ -36,8 +37,8 @@ def show_(session: Session, stream: str, job: str, *, group: str) -> None:
     Its error, traceback, fields and story.
     """
     from retraced.cli import timeline
+    from retraced.cli.dlq.letter import letter_lines
     from retraced.cli.dlq.rows import letter_data
-    from retraced.cli.letter import letter_lines
     from retraced.cli.listing import for_people
     from retraced.cli.lookup import job_id
 
@@ -59,17 +60,12 @@ def show_(session: Session, stream: str, job: str, *, group: str) -> None:
 
 async def _look(
     link: Link, stream: str, group: str, job: bytes
-) -> tuple[DeadLetter, tuple[tuple[bytes, bytes], ...], Story]:
+) -> tuple[DeadLetter, Fields, Story]:
+    from retraced.cli.dlq.letters import DeadLetters
     from retraced.cli.lookup import found_group
-    from retraced.cli.remedy import command
-    from retraced.store.reads.dead import dead_letter, fields_of
     from retraced.store.reads.story import story
 
     keys, facts = await found_group(link, stream, group)
-    letter = await dead_letter(link, keys, job)
-    if letter is None:
-        raise NotFound(
-            f"job {job.decode()} is no dead letter of group {group!r} of {stream!r}; "
-            f"`{command('trace', stream, job.decode())}` tells where it is"
-        )
-    return letter, await fields_of(link, keys, letter), await story(link, keys, job, facts)
+    letters = await DeadLetters.found(link, stream, group)
+    letter = await letters.of(job)
+    return letter, await letters.fields(letter), await story(link, keys, job, facts)

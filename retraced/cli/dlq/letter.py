@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from retraced.cli.frames import block, traceback_of
 from retraced.cli.listing import ago, shortened, terminal_width, when
 from retraced.cli.output import printable
-from retraced.cli.summary import plural
+from retraced.cli.words import plural
 from retraced.events import Event, EventName
 from retraced.fingerprint import fingerprint
 from retraced.store.reads.dead import DeadLetter

@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraced.cli import letterline
+from retraced.cli import exportline
 from retraced.cli.ndjson import entry_of_line
 from retraced.cli.output import json_line
 from retraced.errors import UsageError
 
 
 def line(fields: list[tuple[bytes, bytes]], type_field: str | None = "type") -> bytes:
-    said = letterline.heading("s", "g", type_field)
-    return json_line({**said, "fields": letterline.exact(fields), "reason": "x"}).encode()
+    said = exportline.heading("s", "g", type_field)
+    return json_line({**said, "fields": exportline.exact(fields), "reason": "x"}).encode()
 
 
 @given(st.lists(st.tuples(st.text(min_size=1).map(str.encode), st.binary()), min_size=1))
 def test_every_byte_of_every_field_is_in_the_line(fields: list[tuple[bytes, bytes]]) -> None:
     said = json.loads(line(fields))
-    assert letterline.is_letter(said)
-    assert said["fields"] == json.loads(json_line(letterline.exact(fields)))
+    assert exportline.is_export(said)
+    assert said["fields"] == json.loads(json_line(exportline.exact(fields)))
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"a", b"\xc3\xa9", b"payload"]), st.binary())))

@@ -18,7 +18,7 @@ MARK = "retraced"
 LETTER, JOB = "dead letter", "job"
 
 
-def is_letter(said: Mapping[str, object]) -> bool:
+def is_export(said: Mapping[str, object]) -> bool:
     """Whether an object is a line of an export."""
     return said.get(MARK) in (LETTER, JOB) and isinstance(said.get("fields"), list)
 

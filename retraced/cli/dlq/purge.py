@@ -12,8 +12,8 @@ from retraced.cli.options import group_option
 from retraced.cli.session import Session
 
 if TYPE_CHECKING:
-    from retraced.cli.dlq.selection import Place, Wanted
     from retraced.cli.bulkresult import BulkResult, Result
+    from retraced.cli.dlq.letters import DeadLetters, Wanted
     from retraced.store.connection import Link
 
 _VERB = Verb("purge", "purged", "dead letter", always_asks=True)
@@ -30,7 +30,8 @@ Examples:
 Only this group's dead letters go; other groups keep theirs. What is gone is the job's fields and
 payload. Its story stays for 7 days.
 
-""" + bulk_json(_VERB)
+"""
+    + bulk_json(_VERB)
 )
 @click.argument("stream")
 @group_option()
@@ -56,19 +57,21 @@ def purge(session: Session, stream: str, *, group: str, asked: Asked) -> None:
 
 async def _purge(link: Link, session: Session, stream: str, group: str, asked: Asked) -> BulkResult:
     from retraced.cli.bulk import act_on
-    from retraced.cli.dlq.selection import Place, wanted
-    from retraced.store.reads.dead import count_dead
+    from retraced.cli.dlq.letters import DeadLetters
+    from retraced.cli.progress import looking
 
-    place = await Place.found(link, stream, group)
-    pages = wanted(place, asked)
-    return await act_on(
-        pages if asked.agreed else _dead_among(pages),
-        _Purge(place, asked.by),
-        session=session,
-        asked=asked,
-        verb=_VERB,
-        total=None if asked.ids else await count_dead(link, place.keys),
-    )
+    letters = await DeadLetters.found(link, stream, group)
+    total = None if asked.ids else await letters.count()
+    with looking(total, quiet=asked.agreed) as progress:
+        wanted = letters.wanted(asked, looked=progress.add)
+        return await act_on(
+            wanted if asked.agreed else _dead_among(wanted),
+            _Purge(letters, asked.by),
+            session=session,
+            asked=asked,
+            verb=_VERB,
+            total=total,
+        )
 
 
 async def _dead_among(pages: AsyncIterator[Sequence[Wanted]]) -> AsyncIterator[Sequence[Wanted]]:
@@ -80,8 +83,8 @@ async def _dead_among(pages: AsyncIterator[Sequence[Wanted]]) -> AsyncIterator[S
 class _Purge:
     """Removes dead letters of one group."""
 
-    def __init__(self, place: Place, by: str) -> None:
-        self._place = place
+    def __init__(self, letters: DeadLetters, by: str) -> None:
+        self._letters = letters
         self._by = by
 
     async def __call__(self, wanted: Sequence[Wanted]) -> list[Result]:
@@ -91,6 +94,6 @@ class _Purge:
         calls = []
         for each in wanted:
             entry = each.letter.entry if each.letter else b""
-            call = purge_call(self._place.keys, each.job, by=self._by, entry=entry)
+            call = purge_call(self._letters.keys, each.job, by=self._by, entry=entry)
             calls.append((each.job, call))
-        return await rule(self._place.link, calls)
+        return await rule(self._letters.link, calls)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retraced.cli import bulk
-from retraced.cli.dlq import mended
-from retraced.cli.dlq.changes import NO_STEPS, CantChange, Change, Fields, Steps, own_fields
-from retraced.cli.dlq.selection import Place, Wanted
 from retraced.cli.bulkresult import Result
-from retraced.store.reads.dead import DeadLetter, fields_of
+from retraced.cli.dlq import flaws
+from retraced.cli.dlq.changes import NO_STEPS, CantChange, Change, Fields, Steps, own_fields
+from retraced.cli.dlq.letters import DeadLetters, Wanted
+from retraced.store.reads.dead import DeadLetter
 from retraced.store.scripts import Call
 from retraced.store.writes import Ruling, Verdict, requeue
 
@@ -22,7 +22,7 @@ _REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What is done to each. `even_invalid`: what made them invalid has been mended."""
+    """What is done to each. `even_invalid`: what made them invalid has been flaws."""
 
     by: str
     keep_schedule: bool = False
@@ -30,11 +30,11 @@ class How:
     steps: Steps = NO_STEPS
 
 
-class PutBack:
+class Requeuer:
     """Puts jobs of one group back into its queue."""
 
-    def __init__(self, place: Place, how: How) -> None:
-        self._place = place
+    def __init__(self, letters: DeadLetters, how: How) -> None:
+        self._letters = letters
         self._how = how
 
     async def __call__(self, wanted: Sequence[Wanted]) -> list[Result]:
@@ -48,14 +48,14 @@ class PutBack:
                 refused[each.job] = Result(each.job, Ruling.REFUSED, str(error))
             else:
                 calls.append((each.job, self.call(each.job, each.letter, change)))
-        done = await bulk.rule(self._place.link, calls) if calls else []
+        done = await bulk.rule(self._letters.link, calls) if calls else []
         results = refused | {result.job: result for result in done}
         return [results[each.job] for each in wanted]
 
     def call(self, job: bytes, letter: DeadLetter | None, change: Change) -> Call[Verdict]:
         """The script's call for one job; a job without a letter is for the script to judge."""
         return requeue(
-            self._place.keys,
+            self._letters.keys,
             job,
             by=self._how.by,
             keep_schedule=self._how.keep_schedule,
@@ -66,7 +66,7 @@ class PutBack:
     def check(self, letter: DeadLetter, fields: Fields, change: Change) -> None:
         """Raises CantChange, naming the field, for what would be buried again as invalid."""
         strict = letter.reason == "invalid" and not self._how.even_invalid
-        if strict and (why := mended.unmended(letter.error, fields, change)):
+        if strict and (why := flaws.unmended(letter.error, fields, change)):
             raise CantChange(why)
         if change and (why := self._flaw(letter, fields, change)):
             raise CantChange(why)
@@ -76,8 +76,8 @@ class PutBack:
         if not self._how.steps:
             self._check_with_remedy(letter, (), {})
             return {}
-        fields = await fields_of(self._place.link, self._place.keys, letter)
-        change = self._how.steps.changes(fields, own_fields(self._place.type_field))
+        fields = await self._letters.fields(letter)
+        change = self._how.steps.changes(fields, own_fields(self._letters.type_field))
         self._check_with_remedy(letter, fields, change)
         return change
 
@@ -88,11 +88,11 @@ class PutBack:
             raise CantChange(f"{error}. {_REMEDY}") from None
 
     def _flaw(self, letter: DeadLetter, fields: Fields, change: Change) -> str:
-        return mended.flaw(
+        return flaws.flaw(
             letter.job,
             fields,
             change,
-            stream=self._place.keys.stream_name,
-            type_field=self._place.type_field,
+            stream=self._letters.keys.stream_name,
+            type_field=self._letters.type_field,
             keep_schedule=self._how.keep_schedule,
         )
