@@ -9,7 +9,8 @@ from typing import Any, assert_never
 
 from retraced.cli.listing import ago, first_line, shortened, when
 from retraced.cli.output import printable
-from retraced.cli.summary import paused_words, plural
+from retraced.cli.pausewords import paused_words
+from retraced.cli.words import plural
 from retraced.durations import format_ms
 from retraced.events import Event, EventName
 from retraced.store.reads.held import Activity, Holding

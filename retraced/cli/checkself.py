@@ -14,10 +14,11 @@ from retraced.cli.session import Session
 from retraced.cli.values import Duration
 from retraced.durations import format_ms
 from retraced.errors import UsageError
+from retraced.keys import Keys
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
-    from retraced.store.reads.beats import WorkerBeat
+    from retraced.store.reads.heartbeat import Heartbeat
 
 FAILED = 1
 
@@ -38,8 +39,8 @@ In a container's image:
 A probe that restarts what fails should let exit code 4 pass: it says that Redis can't be reached,
 which no restart of a worker cures (workers wait, and go on by themselves).
 
-It prints one line and no JSON. A worker is well when its heartbeat is younger than the group's
-visibility timeout, and its event loop hasn't been silent for as long.
+It prints one line and no JSON. A worker is well unless nothing has moved in it for longer than the
+group's visibility timeout: no heartbeat, or an event loop that stands still.
 """
 
 
@@ -60,7 +61,7 @@ class Verdict:
     "--max-age",
     type=Duration(),
     metavar="D",
-    help="How old a heartbeat may be. Default: the group's visibility timeout.",
+    help="How long it may stand still. Default: the group's visibility timeout.",
 )
 @click.pass_context
 def check(
@@ -82,9 +83,9 @@ def check(
     session: Session = ctx.obj
     host = socket.gethostname() if own else None
 
-    async def work(link: Link) -> list[WorkerBeat]:
+    async def work(link: Link) -> list[Heartbeat]:
         from retraced.cli.lookup import chosen_groups
-        from retraced.store.reads.beats import beats
+        from retraced.store.reads.workers import beats
 
         found = await beats(link, stream=stream, group=group)
         if stream is not None and not found:
@@ -96,14 +97,14 @@ def check(
     ctx.exit(0 if verdict.well else FAILED)
 
 
-def judge(beats: Sequence[WorkerBeat], *, host: str | None, max_age_ms: int | None) -> Verdict:
+def judge(beats: Sequence[Heartbeat], *, host: str | None, max_age_ms: int | None) -> Verdict:
     """`host`: this one, when its own workers are meant."""
     newest = _newest_of_each_process(beats) if host else beats
-    troubles = {beat: _trouble(beat, max_age_ms) for beat in newest}
-    well = [beat for beat, trouble in troubles.items() if not trouble]
+    troubles = [(beat, _trouble(beat, max_age_ms)) for beat in newest]
+    well = [beat for beat, trouble in troubles if not trouble]
     hanging = [
-        f"{beat.name} of {beat.stream}/{beat.group}: {trouble}"
-        for beat, trouble in troubles.items()
+        f"{beat.name} of {beat.keys.stream_name}/{beat.keys.group_name}: {trouble}"
+        for beat, trouble in troubles
         if trouble and (not host or process_exists(beat.pid))
     ]
     where = f" of {host}" if host else ""
@@ -128,27 +129,27 @@ def process_exists(pid: int | None) -> bool:
     return True
 
 
-def _meant(beat: WorkerBeat, host: str | None, consumer: str | None) -> bool:
+def _meant(beat: Heartbeat, host: str | None, consumer: str | None) -> bool:
     if consumer is not None and not beat.name.startswith(f"{consumer}-"):
         return False
     return host is None or beat.host == host
 
 
-def _newest_of_each_process(beats: Sequence[WorkerBeat]) -> list[WorkerBeat]:
+def _newest_of_each_process(beats: Sequence[Heartbeat]) -> list[Heartbeat]:
     """A container that starts again has the same host and pid: its former worker doesn't count."""
-    newest: dict[tuple[str, str, int | None], WorkerBeat] = {}
-    for beat in sorted(beats, key=lambda each: each.age_ms, reverse=True):
-        newest[beat.stream, beat.group, beat.pid] = beat
+    newest: dict[tuple[Keys, int | None], Heartbeat] = {}
+    for beat in sorted(beats, key=lambda each: each.age_ms or 0, reverse=True):
+        newest[beat.keys, beat.pid] = beat
     return list(newest.values())
 
 
-def _trouble(beat: WorkerBeat, max_age_ms: int | None) -> str:
-    limit_ms = max_age_ms or beat.visibility_ms
-    if beat.age_ms >= limit_ms:
-        return f"its last heartbeat was {format_ms(beat.age_ms)} ago"
-    if beat.silent_ms >= limit_ms:
-        return f"its event loop has been stuck for {format_ms(beat.silent_ms)}"
-    return ""
+def _trouble(beat: Heartbeat, max_age_ms: int | None) -> str:
+    still_ms = beat.stalled_ms(max_age_ms)
+    if still_ms is None:
+        return ""
+    if beat.loop_silent_ms > (beat.age_ms or 0):
+        return f"its event loop has been stuck for {format_ms(still_ms)}"
+    return f"its last heartbeat was {format_ms(beat.age_ms or 0)} ago"
 
 
 def _more(count: int) -> str:

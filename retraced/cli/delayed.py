@@ -69,8 +69,8 @@ def list_(
 ) -> None:
     """List delayed jobs that match FILTER, those due soonest first."""
     from retraced.cli.listing import for_people, print_rest, show
-    from retraced.cli.remedy import where
     from retraced.cli.pausewords import say_paused
+    from retraced.cli.remedy import where
     from retraced.filter import Filter
 
     wanted = Filter.parse(words)

@@ -8,9 +8,10 @@ import click
 
 from retraced.cli.listing import Row, show, when
 from retraced.cli.lookup import found_group, person
+from retraced.cli.pausewords import pause_data
 from retraced.cli.remedy import command
 from retraced.cli.session import Session
-from retraced.cli.summary import pause_data, plural
+from retraced.cli.words import plural
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
@@ -104,7 +105,7 @@ def _row(group: GroupSummary, changed: bool) -> Row:
         "paused": group.paused,
         "pause": pause_data(pause),
         "changed": changed,
-        "held": group.held,
+        "held": group.counts.held,
     }
     shown = {
         "stream": stream,
@@ -118,7 +119,7 @@ def _row(group: GroupSummary, changed: bool) -> Row:
 
 
 def _left(group: GroupSummary) -> str:
-    if not group.held:
+    if not group.counts.held:
         return "nothing is held; nothing starts until the group is resumed"
-    held = plural(group.held, "job")
+    held = plural(group.counts.held, "job")
     return f"{held} held: what runs finishes, what hasn't begun is given back"

@@ -9,15 +9,15 @@ import click
 from retraced.cli import rediscli
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.lookup import found_group
+from retraced.cli.pausewords import say_paused
 from retraced.cli.session import Session
-from retraced.cli.summary import say_paused
 from retraced.durations import format_ms
 from retraced.keys import Keys
 
 if TYPE_CHECKING:
-    from retraced.store.arrivals import Pause
     from retraced.store.connection import Link
     from retraced.store.reads.held import HeldPage, Holding
+    from retraced.store.reads.pause import Pause
 
 _COLUMNS = ("job", "state", "on", "delivery", "idle", "worker")
 
@@ -62,8 +62,8 @@ def pending(session: Session, stream: str, group: str, limit: int, redis_cli: bo
         return
 
     async def work(link: Link) -> tuple[HeldPage, bytes, Pause | None]:
-        from retraced.store.arrivals import pause_of
         from retraced.store.reads.held import held
+        from retraced.store.reads.pause import pause_of
 
         keys, _ = await found_group(link, stream, group)
         return await held(link, keys, limit=limit), keys.ready, await pause_of(link, keys)

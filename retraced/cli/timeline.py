@@ -10,8 +10,8 @@ from retraced.cli import answers
 from retraced.cli.frames import block, last_frame, traceback_of
 from retraced.cli.listing import ago, iso, moment, terminal_width, when
 from retraced.cli.output import printable
+from retraced.cli.pausewords import pause_data
 from retraced.cli.remedy import next_step
-from retraced.cli.summary import pause_data
 from retraced.durations import format_ms
 from retraced.events import Event, describe
 from retraced.store.reads.held import Holding
@@ -40,11 +40,6 @@ def lines(story: Story, *, verbose: bool = False) -> list[str]:
     for sentence in _remarks(story):
         told += _paragraph(sentence, indent=_MARGIN)
     return [*told, "", *_timeline(story, verbose)]
-
-
-def was_there(story: Story) -> bool:
-    """Whether anything shows that there was such a job; its id alone doesn't."""
-    return bool(story.events) or story.in_stream or story.state is not State.UNKNOWN
 
 
 def as_data(story: Story) -> dict[str, Any]:
@@ -192,7 +187,7 @@ def _meaning(story: Story) -> str:
 
 def _timeline(story: Story, verbose: bool) -> Iterator[str]:
     before = story.added_ms
-    if before is not None and was_there(story):
+    if before is not None and story.was_there:
         yield from _line(before, "", f"added, on {moment(before):%Y-%m-%d}")
     day = None if before is None else moment(before).date()
     for event in story.events:

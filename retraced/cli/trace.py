@@ -64,7 +64,7 @@ def trace(
         _print(session, stream, wanted, stories, verbose=verbose)
         if follow:
             await _follow(session, link, keys, wanted, stories, verbose=verbose)
-        return any(_known(story) for story in stories)
+        return any(story.known for story in stories)
 
     known = True  # Ctrl-C ends only the following
     with suppress(KeyboardInterrupt) if follow else nullcontext():
@@ -96,10 +96,6 @@ async def _stories(link: Link, keys: Sequence[Keys], job: bytes, facts: StreamFa
     return [await story(link, each, job, facts) for each in keys]
 
 
-def _known(story: Story) -> bool:
-    return bool(story.events) or story.state.value != "unknown"
-
-
 def _print(
     session: Session, stream: str, job: bytes, stories: Sequence[Story], *, verbose: bool
 ) -> None:
@@ -117,12 +113,10 @@ def _print(
 
 
 def _heading(stream: str, job: bytes, stories: Sequence[Story]) -> str:
-    from retraced.cli import timeline
-
     told, story = f"job {job.decode()} of {stream}", stories[0]
     if story.added_ms is None:
         return told
-    added = "added" if any(map(timeline.was_there, stories)) else "by its id of"
+    added = "added" if any(story.was_there for story in stories) else "by its id of"
     return f"{told}, {added} {when(story.added_ms)} UTC ({ago(story.now_ms - story.added_ms)})"
 
 

@@ -15,7 +15,7 @@ from retraced.keys import Keys
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
-    from retraced.store.reads.workers import WorkerState
+    from retraced.store.reads.heartbeat import Heartbeat
 
 _COLUMNS = ("worker", "stream", "group", "beat", "running", "slots", "pid", "release", "note")
 
@@ -64,56 +64,49 @@ def list_(session: Session, stream: str | None, group: str | None) -> None:
 
     async def work(link: Link) -> list[Row]:
         from retraced.cli.lookup import chosen_groups
-        from retraced.store.reads.replies import number, redis_now
         from retraced.store.reads.workers import workers_of
 
-        now_ms = await redis_now(link)
-        rows: list[Row] = []
-        for known, name in await chosen_groups(link, stream, group):
-            keys = Keys.of(known, name)
-            visibility_ms = number(await link.call("HGET", keys.state, "visibility_ms"), 30_000)
-            states = await workers_of(link, keys)
-            rows += [_row(keys, state, now_ms, visibility_ms) for state in states]
-        return rows
+        return [
+            _row(worker)
+            for known, name in await chosen_groups(link, stream, group)
+            for worker in await workers_of(link, Keys.of(known, name))
+        ]
 
     rows = session.run(work)
     columns = _COLUMNS if any(row.shown["note"] for row in rows) else _COLUMNS[:-1]
     show(session, rows, columns, flexible="worker", spare="pid", empty=_nobody(stream, group))
 
 
-def _row(keys: Keys, state: WorkerState, now_ms: int, visibility_ms: int) -> Row:
-    facts, stream, group = state.facts, keys.stream_name, keys.group_name
-    beat_ms, silent_ms = state.beat_ms(now_ms), state.stalled_ms(now_ms)
-    stalled = silent_ms is not None and silent_ms > visibility_ms
-    ignoring = {job: each.why for job, each in state.ignoring.items() if each.stream == stream}
-    running = state.running
+def _row(worker: Heartbeat) -> Row:
+    running, stream, group = worker.running, worker.keys.stream_name, worker.keys.group_name
     data: dict[str, Any] = {
-        "id": state.consumer,
+        "id": worker.consumer,
         "stream": stream,
         "group": group,
-        "alive": state.alive,
-        "beat_ms": beat_ms,
-        "stalled": stalled,
-        "stalled_ms": silent_ms,
+        "alive": not worker.gone,
+        "beat_ms": worker.age_ms,
+        "stalled": worker.stalled,
+        "stalled_ms": worker.still_ms,
         "running": None if running is None else sorted(running),
-        "ignoring": {job.decode(): why for job, why in ignoring.items()},
-        "facts": facts,
+        "ignoring": {job.decode(): each.why for job, each in worker.ignoring.items()},
+        "facts": worker.facts,
     }
     shown = {
-        "worker": state.consumer,
+        "worker": worker.consumer,
         "stream": stream,
         "group": group,
-        "beat": "gone" if not state.alive else _spelled(beat_ms),
+        "beat": "gone" if worker.gone else _spelled(worker.age_ms),
         "running": None if running is None else len(running),
-        "slots": facts.get("concurrency"),
-        "pid": facts.get("pid"),
-        "release": facts.get("release") or None,
-        "note": _note(stalled_ms=silent_ms if stalled else None, deaf=len(ignoring)),
+        "slots": worker.slots,
+        "pid": worker.pid,
+        "release": worker.release or None,
+        "note": _note(worker),
     }
     return Row(data, shown)
 
 
-def _note(*, stalled_ms: int | None, deaf: int) -> str:
+def _note(worker: Heartbeat) -> str:
+    stalled_ms, deaf = worker.stalled_ms(), len(worker.ignoring)
     notes = [] if stalled_ms is None else [f"stalled {format_ms(stalled_ms)}"]
     if deaf:
         notes.append(f"{deaf} told to end, {'runs' if deaf == 1 else 'run'} on")

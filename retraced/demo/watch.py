@@ -56,11 +56,11 @@ class Watch:
             Counts(
                 group=name,
                 worked_by=GROUPS[name],
-                queued=group.unread.value + group.ready,
-                held=group.held,
-                delayed=group.delayed,
-                done=int(group.state.get("n:completed", "0")),
-                dead=group.dead,
+                queued=group.unread.value + group.counts.ready,
+                held=group.counts.held,
+                delayed=group.counts.delayed,
+                done=group.state.counted.get("completed", 0),
+                dead=group.counts.dead,
             )
             for name, group in zip(GROUPS, found, strict=True)
         ]

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
-from retraced.errors import StoreError
+from retraced.errors import Denied, StoreError
 from retraced.keys import GROUPS, Keys, group_member, unpadded
 from retraced.store.connection import Link
 from retraced.store.scripts import Argument
 
 PAGE = 500
-
-
-class Pause(NamedTuple):
-    """What a group's state says of its pause; texts may be empty."""
-
-    since_ms: int
-    by: str
-    why: str
 
 
 async def read_group(
@@ -49,6 +41,19 @@ async def unblock(link: Link, client_id: int) -> bool:
     return bool(await link.call("CLIENT", "UNBLOCK", client_id))
 
 
+async def check_unblock(link: Link) -> None:
+    """Tries what `unblock` needs, on no connection. Raises Denied, naming a missing right."""
+    for command in ("CLIENT ID", "CLIENT UNBLOCK 0"):
+        try:
+            await link.call(*command.split())
+        except Denied as error:
+            right = "|".join(command.lower().split()[:2])
+            raise Denied(
+                f"this Redis user may not run {command.removesuffix(' 0')}, which ends a worker's "
+                f"blocked read: {error}. Give it +{right}, then start the worker again."
+            ) from error
+
+
 async def record_fields(link: Link, record: bytes) -> list[bytes]:
     """The original fields, flat, that a record keeps for an entry too large to copy."""
     reply: list[bytes] = await link.call("HGETALL", record)
@@ -68,15 +73,6 @@ async def cancelled_among(link: Link, keys: Keys, jobs: Sequence[bytes]) -> set[
         return set()
     flags: list[int] = await link.call("SMISMEMBER", keys.cancelled, *jobs)
     return {job for job, flag in zip(jobs, flags, strict=True) if flag}
-
-
-async def pause_of(link: Link, keys: Keys) -> Pause | None:
-    """Who paused the group, when and why; None if it isn't paused."""
-    since, by, why = await link.call("HMGET", keys.state, "paused_since", "paused_by", "paused_why")
-    if since is None:
-        return None
-    since_ms = int(since) if since.isdigit() else 0
-    return Pause(since_ms, *((text or b"").decode("utf-8", "replace") for text in (by, why)))
 
 
 async def register(link: Link, keys: Keys) -> None:

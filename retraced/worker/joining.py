@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from time import monotonic
 
 from retraced.log import Log
-from retraced.store.arrivals import pause_of
+from retraced.store.arrivals import check_unblock
 from retraced.store.connection import Link
+from retraced.store.reads.pause import pause_of
 from retraced.store.writes import Joined, probe
 from retraced.worker import guard, pausing
 from retraced.worker.heal import Healer
@@ -38,6 +39,7 @@ class Joining:
 
     async def run(self) -> None:
         """Raises a `StoreError`, and `Refused` for a stream that isn't ours alone."""
+        await check_unblock(self._link)
         for subscription in self._subscriptions:
             await self._join(subscription)
 

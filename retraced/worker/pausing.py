@@ -6,7 +6,7 @@ import shlex
 from datetime import UTC, datetime, timedelta
 
 from retraced.log import Log
-from retraced.store.arrivals import Pause
+from retraced.store.reads.pause import Pause
 from retraced.worker.subscription import Subscription
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -29,7 +29,7 @@ async def stocked(link: Link, stream: str, *, each: int = 3) -> Stocked:
 
 
 async def beat(link: Link, stream: str, job: str, *, ran_ms: int, silent_ms: int = 0) -> None:
-    runs = json.dumps([["report", ran_ms, 2, stream]])
+    runs = json.dumps([["report", ran_ms, 1, stream]])
     running = json.dumps([job])
     driver = Driver(link, stream)
     await driver.beat(**BEATS, silent_ms=silent_ms, running=running, runs=runs)
@@ -57,7 +57,7 @@ async def test_what_runs_is_shown_with_how_long_on_which_delivery_and_by_whom(
     async with top(url, stream=stream) as seen:
         await seen.press("2")
         await seen.shows(running)
-        assert re.match(rf"running {running} report 3m( \d+s)? 2 worker-1", seen.row(running))
+        assert re.match(rf"running {running} report 3m( \d+s)? 1 worker-1", seen.row(running))
         assert seen.row(fetched).startswith("fetched")
         assert "C cancel" in seen.text
 
@@ -209,7 +209,7 @@ async def test_cancel_acts_only_after_a_yes(
             await seen.shows("nothing changed")
         assert raw.smembers(cancelled) == before
         await seen.press("C", "y")
-        await seen.shows(f"cancel job {running}: done")
+        await seen.shows(f"cancel job {running}: requested")
         assert raw.sismember(cancelled, running)
 
 

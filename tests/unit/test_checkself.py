@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from retraced.cli.checkself import judge, process_exists
-from retraced.store.reads.beats import WorkerBeat
+from retraced.keys import Keys
+from retraced.store.reads.heartbeat import Heartbeat
 
-WELL = WorkerBeat(
-    name="box-7-aa",
-    stream="emails",
-    group="mail",
-    host="box",
-    pid=os.getpid(),
-    age_ms=900,
-    silent_ms=3,
-    visibility_ms=30_000,
-)
+KEYS = Keys.of("emails", "mail")
+
+
+def beat(
+    name: str = "box-7-aa", *, pid: int = 0, age_ms: int = 900, silent_ms: int = 3
+) -> Heartbeat:
+    facts = {"host": "box", "pid": str(pid or os.getpid()), "silent_ms": str(silent_ms)}
+    return Heartbeat(KEYS, name.encode(), visibility_ms=30_000, facts=facts, age_ms=age_ms)
+
+
+WELL = beat()
 NO_SUCH_PID = 2**22 + 1
 
 
@@ -32,10 +33,10 @@ def test_no_heartbeat_at_all_is_not_well() -> None:
 
 
 def test_an_old_heartbeat_and_a_silent_loop_are_not_well() -> None:
-    old = judge([replace(WELL, age_ms=31_000)], host="box", max_age_ms=None)
+    old = judge([beat(age_ms=31_000)], host="box", max_age_ms=None)
     assert not old.well
     assert "its last heartbeat was 31s ago" in old.line
-    stuck = judge([replace(WELL, silent_ms=45_000)], host="box", max_age_ms=None)
+    stuck = judge([beat(silent_ms=44_100)], host="box", max_age_ms=None)
     assert not stuck.well
     assert "its event loop has been stuck for 45s" in stuck.line
 
@@ -45,19 +46,19 @@ def test_the_limit_can_be_given() -> None:
 
 
 def test_of_this_hosts_workers_each_must_be_well_of_a_group_one_is_enough() -> None:
-    hanging = replace(WELL, name="box-8-bb", pid=os.getppid(), age_ms=60_000)
+    hanging = beat("box-8-bb", pid=os.getppid(), age_ms=60_000)
     assert not judge([WELL, hanging], host="box", max_age_ms=None).well
     assert judge([WELL, hanging], host=None, max_age_ms=None).well
 
 
 def test_a_dead_process_is_made_up_for_by_the_one_that_followed_it() -> None:
-    gone = replace(WELL, name="box-8-bb", pid=NO_SUCH_PID, age_ms=60_000)
+    gone = beat("box-8-bb", pid=NO_SUCH_PID, age_ms=60_000)
     assert judge([WELL, gone], host="box", max_age_ms=None).well
     assert not judge([gone], host="box", max_age_ms=None).well
 
 
 def test_the_former_worker_of_a_container_that_started_again_does_not_count() -> None:
-    former = replace(WELL, name="box-7-old", age_ms=60_000)
+    former = beat("box-7-old", age_ms=60_000)
     assert judge([former, WELL], host="box", max_age_ms=None).well
     assert judge([WELL, former], host="box", max_age_ms=None).well
 

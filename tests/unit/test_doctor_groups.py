@@ -12,6 +12,8 @@ from retraced.cli.doctor.command import fails
 from retraced.cli.doctor.finding import Finding, Level, cli, ok, ours, problem, unknown, warning
 from retraced.keys import Keys
 from retraced.store.reads.backlog import Count
+from retraced.store.reads.counts import GroupCounts
+from retraced.store.reads.groupstate import GroupState
 from retraced.store.reads.health.discovery import keys_of_state
 from retraced.store.reads.health.group import Pinned, Standing, Weight
 from retraced.store.reads.health.samples import Vanished
@@ -29,19 +31,15 @@ WELL = Standing(
     low=b"5-1",
     others_low=None,
     last_id=b"5-0",
-    oldest_waiting_ms=None,
+    oldest_at_ms=None,
     never_given=0,
     max_deleted=b"0-0",
-    pending=0,
-    ready_pending=0,
-    ready=0,
-    delayed=0,
-    dead=0,
+    counts=GroupCounts(),
     alive=1,
-    last_sign_ms=NOW_MS - 500,
-    state={"protocol": "1"},
+    last_sign_at_ms=NOW_MS - 500,
+    state=GroupState({"protocol": "1"}),
 )
-ALONE = replace(WELL, alive=0, last_sign_ms=NOW_MS - 2 * HOUR_MS)
+ALONE = replace(WELL, alive=0, last_sign_at_ms=NOW_MS - 2 * HOUR_MS)
 NOTHING_GONE = Vanished(last_ms=None, jobs=(), looked_at=0, missing=())
 URL = "redis://ada:secret@10.0.0.7:6380/2"
 
@@ -66,12 +64,12 @@ def test_a_group_nobody_works_is_a_problem_only_if_something_stays_for_it() -> N
     assert (
         only(groups.workers(ALONE, Pinned(Count(0), Count(0), 0), **NAMED)).level is Level.WARNING
     )
-    held = replace(ALONE, delayed=3)
+    held = replace(ALONE, counts=GroupCounts(delayed=3))
     assert only(groups.workers(held, Pinned(Count(0), Count(0), 0), **NAMED)).level is Level.PROBLEM
 
 
 def test_a_short_absence_is_told_only_while_jobs_wait() -> None:
-    short = replace(ALONE, last_sign_ms=NOW_MS - 60_000)
+    short = replace(ALONE, last_sign_at_ms=NOW_MS - 60_000)
     assert only(groups.workers(short, Pinned(Count(0), Count(0), 0), **NAMED)).level is Level.OK
     assert (
         only(groups.workers(short, Pinned(Count(2), Count(2), 9), **NAMED)).level is Level.WARNING
@@ -79,7 +77,7 @@ def test_a_short_absence_is_told_only_while_jobs_wait() -> None:
 
 
 def test_a_group_of_unknown_age_counts_as_old() -> None:
-    nobody = replace(ALONE, last_sign_ms=None)
+    nobody = replace(ALONE, last_sign_at_ms=None)
     assert (
         only(groups.workers(nobody, Pinned(Count(2), Count(2), 9), **NAMED)).level is Level.PROBLEM
     )
@@ -97,7 +95,7 @@ def test_a_group_of_unknown_age_counts_as_old() -> None:
 )
 def test_backlogs(added: float, completed: float, waiting_ms: int | None, level: Level) -> None:
     oldest = None if waiting_ms is None else NOW_MS - waiting_ms
-    facts = replace(WELL, oldest_waiting_ms=oldest)
+    facts = replace(WELL, oldest_at_ms=oldest)
     seen = rates(added=added, completed=completed)
     assert only(groups.backlog(facts, seen, **NAMED)).level is level
 

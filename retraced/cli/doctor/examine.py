@@ -10,7 +10,7 @@ from retraced.cli.doctor.finding import Finding, unknown
 from retraced.errors import Denied, StoreError, Unavailable
 from retraced.keys import GROUPS, Keys
 from retraced.store.connection import Link
-from retraced.store.reads import beats, rates
+from retraced.store.reads import rates, workers
 from retraced.store.reads.health import discovery, group, samples
 from retraced.store.reads.health import server as facts
 from retraced.store.reads.replies import redis_now
@@ -229,7 +229,7 @@ class GroupLook:
         return groups.workers(stands, pinned, **self._named, absent_ms=self.whole.absent_ms)
 
     async def _stalled(self) -> list[Finding]:
-        return groups.stalled(await beats.beats(self.link, **self._named))
+        return groups.stalled(await workers.beats(self.link, **self._named), **self._named)
 
     async def _consumers(self) -> list[Finding]:
         left = await group.consumers(self.link, self.keys)
@@ -249,7 +249,7 @@ class GroupLook:
 
     async def _asks(self) -> list[Finding]:
         seen = await samples.wishes(self.link, self.keys)
-        return jobs.wishes(seen, (await self._stands()).state, self.keys)
+        return jobs.wishes(seen, (await self._stands()).state.facts, self.keys)
 
     async def _dead(self) -> list[Finding]:
         return jobs.dead(await self._stands(), **self._named)

@@ -9,8 +9,8 @@ from retraced.cli.doctor.finding import Finding, cli, ok, ours, problem, size, w
 from retraced.durations import format_ms
 
 if TYPE_CHECKING:
-    from retraced.store.reads.beats import WorkerBeat
     from retraced.store.reads.health.group import Consumers, Pinned, Standing, WrongKey
+    from retraced.store.reads.heartbeat import Heartbeat
     from retraced.store.reads.rates import Rates
 
 HOUR_MS = 3_600_000
@@ -42,14 +42,14 @@ def keys(wrong: Sequence[WrongKey]) -> list[Finding]:
 
 def place(facts: Standing, *, stream: str, group: str, protocol: int) -> list[Finding]:
     """Whether the group is in its stream, and speaks a protocol that this release knows."""
-    told = facts.state.get("protocol", "")
-    if told.isdigit() and int(told) > protocol:
+    told = facts.state.whole("protocol") or 0
+    if told > protocol:
         return [
             problem(
                 "group",
                 f"it speaks protocol {told}, this release knows up to {protocol}",
                 "Upgrade retraced here.",
-                protocol=int(told),
+                protocol=told,
             )
         ]
     if not facts.exists:
@@ -75,16 +75,16 @@ def workers(
     """Whether anybody works, and what stays in the stream for a group that nobody works."""
     if facts.alive:
         return [ok("workers", f"{facts.alive:,} alive", alive=facts.alive)]
-    waiting = facts.ready + facts.delayed + facts.pending
+    waiting = facts.counts.ready + facts.counts.delayed + facts.counts.held
     entries = pinned.entries.value if pinned else 0
     told = {
         "alive": 0,
-        "last_sign_ms": facts.last_sign_ms,
+        "last_sign_ms": facts.last_sign_at_ms,
         "pinned_entries": entries if pinned else None,
         "pinned_alone": pinned.alone.value if pinned else None,
         "pinned_bytes": pinned.size if pinned else None,
     }
-    since = facts.last_sign_ms or _integer(facts.state.get("created_at"))
+    since = facts.last_sign_at_ms or facts.state.created_at_ms
     age_ms = None if since is None else max(facts.now_ms - since, 0)
     when = _absence(facts, age_ms)
     start = ours("consume", stream, "--group", group, "--app", "MODULE:ATTR")
@@ -108,7 +108,7 @@ def workers(
 
 
 def _absence(facts: Standing, age_ms: int | None) -> str:
-    if facts.last_sign_ms is None:
+    if facts.last_sign_at_ms is None:
         made = "" if age_ms is None else f" since it was made {format_ms(age_ms)} ago"
         return f"no worker has worked it{made}"
     return f"no worker for {format_ms(age_ms or 0)}"
@@ -126,28 +126,28 @@ def _pins(pinned: Pinned | None) -> str:
     return f"{told}; {pinned.alone} of them for it alone"
 
 
-def stalled(beats: Sequence[WorkerBeat]) -> list[Finding]:
-    """Workers whose event loop hangs, or that send no heartbeat any more."""
-    stuck = [each for each in beats if each.silent_ms >= each.visibility_ms]
-    silent = [each for each in beats if each.age_ms >= each.visibility_ms]
-    if not (stuck or silent):
+def stalled(beats: Sequence[Heartbeat], *, stream: str, group: str) -> list[Finding]:
+    """Workers in which nothing has moved for longer than a lease lasts."""
+    hanging = [each for each in beats if each.stalled]
+    if not hanging:
         return [ok("stalled", "no worker hangs")]
-    told = [
-        f"the event loop of {each.name} has hung for {format_ms(each.silent_ms)}"
-        for each in stuck[:SHOWN]
-    ]
-    told += [f"{each.name} has been silent for {format_ms(each.age_ms)}" for each in silent[:SHOWN]]
-    stream, group = (stuck + silent)[0].stream, (stuck + silent)[0].group
     return [
         warning(
             "stalled",
-            "; ".join(told),
+            "; ".join(map(_stands_still, hanging[:SHOWN])) + _more(len(hanging)),
             "A handler that blocks the loop is named in the worker's log (loop_stalled); restart "
             "the worker, others take its jobs over.",
             ours("pending", stream, "--group", group),
-            workers=[each.name for each in stuck + silent],
+            workers=[each.name for each in hanging],
         )
     ]
+
+
+def _stands_still(worker: Heartbeat) -> str:
+    for_ = format_ms(worker.still_ms or 0)
+    if worker.loop_silent_ms > (worker.age_ms or 0):
+        return f"the event loop of {worker.name} has hung for {for_}"
+    return f"{worker.name} has been silent for {for_}"
 
 
 def consumers(
@@ -198,18 +198,18 @@ def consumers(
 
 def backlog(facts: Standing, rates: Rates | None, *, stream: str, group: str) -> list[Finding]:
     """Whether jobs come faster than they go, and how late the oldest is."""
-    late_ms = _late_ms(facts)
+    late_ms = facts.oldest_for_ms
     told: dict[str, float | None] = {
         "oldest_waiting_ms": late_ms,
-        "ready": facts.ready,
-        "delayed": facts.delayed,
+        "ready": facts.counts.ready,
+        "delayed": facts.counts.delayed,
     }
     rate = rates and (rates.five or rates.minute)
     more = ours("consume", stream, "--group", group, "--app", "MODULE:ATTR", "--processes", "4")
     if rate and rate.added is not None:
         gone = rate.completed + rate.dead
         told |= {"added_per_minute": rate.added, "ended_per_minute": gone}
-        waits = late_ms is not None or facts.ready > LEAST_BACKLOG
+        waits = late_ms is not None or facts.counts.ready > LEAST_BACKLOG
         if waits and rate.added - gone > LEAST_BACKLOG / 5 and rate.added > GROWING * gone:
             return [
                 warning(
@@ -237,38 +237,26 @@ def backlog(facts: Standing, rates: Rates | None, *, stream: str, group: str) ->
 
 def paused(facts: Standing, *, stream: str, group: str) -> list[Finding]:
     """Who paused it, when and why."""
-    since = _integer(facts.state.get("paused_since"))
-    if since is None:
+    pause = facts.state.pause
+    if pause is None:
         return [ok("paused", "it isn't paused")]
-    by = facts.state.get("paused_by") or "somebody"
-    why = facts.state.get("paused_why")
+    by = pause.by or "somebody"
     return [
         warning(
             "paused",
-            f"paused for {format_ms(max(facts.now_ms - since, 0))} by {by}"
-            + (f": {why}" if why else ""),
+            f"paused for {format_ms(max(facts.now_ms - pause.since_ms, 0))} by {by}"
+            + (f": {pause.why}" if pause.why else ""),
             "When the reason is gone, resume it.",
             ours("resume", stream, "--group", group),
-            since_ms=since,
+            since_ms=pause.since_ms,
             by=by,
-            why=why,
+            why=pause.why or None,
         )
     ]
 
 
-def _late_ms(facts: Standing) -> int | None:
-    """How long the oldest entry has waited that the group hasn't been given; None if none waits."""
-    if facts.oldest_waiting_ms is None:
-        return None
-    return max(facts.now_ms - facts.oldest_waiting_ms, 0)
-
-
 def _more(count: int) -> str:
     return f"; and {count - SHOWN:,} more" if count > SHOWN else ""
-
-
-def _integer(value: str | None) -> int | None:
-    return int(value) if value and value.isdigit() else None
 
 
 def _text(key: bytes) -> str:

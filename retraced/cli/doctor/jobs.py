@@ -39,7 +39,7 @@ def trimmed(facts: Standing, gone: Vanished, keys: Keys) -> list[Finding]:
         told.append(f"at least {lost:,} entries were trimmed before this group was given them")
     data = {
         "missing": [each.decode() for each in gone.missing[:SHOWN]],
-        "vanished_total": int(facts.state.get("n:vanished", "0")),
+        "vanished_total": facts.state.counted.get("vanished", 0),
         "never_given": facts.never_given,
     }
     if not told:
@@ -124,15 +124,16 @@ def wishes(facts: Wishes, state: Mapping[str, str], keys: Keys) -> list[Finding]
 
 def dead(facts: Standing, *, stream: str, group: str) -> list[Finding]:
     """Dead letters have no cap unless one was set: a heap of them is told."""
-    if facts.dead < MANY_DEAD:
-        return [ok("dead", f"{facts.dead:,} dead letters", count=facts.dead)]
+    count = facts.counts.dead
+    if count < MANY_DEAD:
+        return [ok("dead", f"{count:,} dead letters", count=count)]
     return [
         warning(
             "dead",
-            f"{facts.dead:,} dead letters are kept, until they are put back or purged",
+            f"{count:,} dead letters are kept, until they are put back or purged",
             "See of what they died; put back those whose reason is gone, purge the rest.",
             ours("dlq", "list", stream, "--group", group, "--by", "error"),
-            count=facts.dead,
+            count=count,
         )
     ]
 

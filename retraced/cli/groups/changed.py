@@ -141,9 +141,9 @@ def _check_leases(group: GroupSummary, wanted_ms: int, keys: Keys) -> None:
 
     if wanted_ms < LEAST_VISIBILITY_MS:
         raise UsageError("a visibility timeout is at least 3s, so that renewals fit in")
-    now_ms = int(group.state.get("visibility_ms") or 0)
+    now_ms = group.state.whole("visibility_ms") or 0
     renewed_ms = now_ms // 3
-    if not group.workers or not group.held or wanted_ms > renewed_ms:
+    if not group.workers or not group.counts.held or wanted_ms > renewed_ms:
         return
     stream, name = keys.stream_name, keys.group_name
     raise Refused(

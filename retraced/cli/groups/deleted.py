@@ -10,7 +10,7 @@ from retraced.cli.groups.listed import COLUMNS, row
 from retraced.cli.listing import show
 from retraced.cli.lookup import found_group
 from retraced.cli.session import Session
-from retraced.cli.summary import plural
+from retraced.cli.words import plural
 from retraced.errors import Refused
 from retraced.keys import GROUPS, Keys, group_member
 
@@ -70,10 +70,10 @@ def loss(group: GroupSummary) -> str:
     """What deleting it would lose, in words."""
     counts = (
         (group.unread.value, "unread"),
-        (group.held, "held"),
-        (group.ready, "ready"),
-        (group.delayed, "delayed"),
-        (group.dead, "dead"),
+        (group.counts.held, "held"),
+        (group.counts.ready, "ready"),
+        (group.counts.delayed, "delayed"),
+        (group.counts.dead, "dead"),
     )
     return ", ".join(
         f"{count:,}{'+' if word == 'unread' and not group.unread.exact else ''} {word}"

@@ -9,12 +9,14 @@ from typing import Any
 from retraced.cli.groups.facts import FACTS
 from retraced.cli.listing import ago, iso, shortened, terminal_width, when
 from retraced.cli.output import printable
+from retraced.cli.pausewords import paused_words
 from retraced.cli.remedy import command, consume
-from retraced.cli.summary import group_data, paused_words, plural
+from retraced.cli.summary import group_data
+from retraced.cli.words import plural
 from retraced.durations import format_ms
+from retraced.store.reads.heartbeat import Heartbeat
 from retraced.store.reads.portrait import Portrait
 from retraced.store.reads.rates import Rate, Spread, Times
-from retraced.store.reads.workers import WorkerState
 
 _COUNTED = ("added", "completed", "failed", "dead", "reclaimed")
 _ALL = "all"
@@ -39,7 +41,7 @@ def lines(found: Portrait) -> Iterator[str]:
     if group.oldest_for_ms is not None:
         yield _line("oldest", f"waits {format_ms(group.oldest_for_ms)} for a worker")
     yield _line("stream", _stream(found))
-    if checkpoint := group.state.get("checkpoint"):
+    if checkpoint := group.state.facts.get("checkpoint"):
         yield _line("", f"settled up to {printable(checkpoint)}")
     yield ""
     yield from _workers(found, stream, name)
@@ -59,14 +61,12 @@ def as_data(found: Portrait) -> Mapping[str, Any]:
         "stream": group.stream,
         **group_data(group),
         "entries": found.entries,
-        "settled_up_to": state.get("checkpoint"),
-        "created_at": iso(_integer(state.get("created_at"))),
-        "protocol": _integer(state.get("protocol")),
-        "facts": {each: state[each] for each in FACTS if each in state},
+        "settled_up_to": state.facts.get("checkpoint"),
+        "created_at": iso(state.created_at_ms),
+        "protocol": state.whole("protocol"),
+        "facts": {each: state.facts[each] for each in FACTS if each in state.facts},
         "retain": found.settings.get("retain"),
-        "workers_alive": [
-            _worker_data(each, group.now_ms, _visibility(found)) for each in _alive(found)
-        ],
+        "workers_alive": [_worker_data(each) for each in _alive(found)],
         "rates": {
             window: _rate_data(getattr(found.rates, window))
             for window in ("minute", "five", "hour")
@@ -77,9 +77,9 @@ def as_data(found: Portrait) -> Mapping[str, Any]:
 
 
 def _jobs(found: Portrait) -> str:
-    group = found.group
-    told = f"{group.unread} unread, {group.ready:,} ready, {group.held:,} held, "
-    return told + f"{group.delayed:,} delayed, {group.dead:,} dead"
+    unread, counts = found.group.unread, found.group.counts
+    told = f"{unread} unread, {counts.ready:,} ready, {counts.held:,} held, "
+    return told + f"{counts.delayed:,} delayed, {counts.dead:,} dead"
 
 
 def _stream(found: Portrait) -> str:
@@ -95,19 +95,18 @@ def _workers(found: Portrait, stream: str, name: str) -> Iterator[str]:
         return
     yield _line("workers", f"{len(alive):,} alive")
     for worker in alive[:_MOST_WORKERS]:
-        yield "    " + shortened(_worker(worker, found), terminal_width() - 4)
+        yield "    " + shortened(_worker(worker), terminal_width() - 4)
     if len(alive) > _MOST_WORKERS:
         yield f"    and {len(alive) - _MOST_WORKERS:,} more: {command('workers', stream)}"
 
 
-def _worker(worker: WorkerState, found: Portrait) -> str:
-    running, slots = worker.running, worker.facts.get("concurrency", "?")
-    told = (
-        f"{printable(worker.consumer)}  {'?' if running is None else len(running)} of {slots} slots"
-    )
-    if release := worker.facts.get("release"):
-        told += f", release {printable(release)}"
-    stalled = _stalled_ms(worker, found.group.now_ms, _visibility(found))
+def _worker(worker: Heartbeat) -> str:
+    running = "?" if worker.running is None else len(worker.running)
+    slots = "?" if worker.slots is None else worker.slots
+    told = f"{printable(worker.consumer)}  {running} of {slots} slots"
+    if worker.release:
+        told += f", release {printable(worker.release)}"
+    stalled = worker.stalled_ms()
     return f"{told}, stalled for {format_ms(stalled)}" if stalled else told
 
 
@@ -149,19 +148,19 @@ def _cells(name: str, cells: Sequence[str]) -> str:
 
 def _settings(found: Portrait) -> Iterator[str]:
     """What is set; what isn't goes by its default."""
-    state = found.group.state
+    facts = found.group.state.facts
     for name, fact in FACTS.items():
-        if name in state:
-            yield f"  {fact.label:24}{printable(fact.spelled(state[name]))}"
+        if name in facts:
+            yield f"  {fact.label:24}{printable(fact.spelled(facts[name]))}"
     if retained := found.settings.get("retain"):
         yield f"  {'the stream retains':24}{printable(retained)}"
-    unset = sum(name not in state for name in FACTS)
+    unset = sum(name not in facts for name in FACTS)
     if unset:
         yield f"  {unset} more facts have their defaults: {command('groups', 'set', '--help')}"
-    created = _integer(state.get("created_at"))
+    created = found.group.state.created_at_ms
     if created:
         past = ago(found.group.now_ms - created)
-        yield f"  made {when(created)} UTC ({past}), protocol {state.get('protocol')}"
+        yield f"  made {when(created)} UTC ({past}), protocol {facts.get('protocol')}"
 
 
 def _all_times(found: Portrait) -> list[tuple[str | None, Times]]:
@@ -172,28 +171,18 @@ def _all_times(found: Portrait) -> list[tuple[str | None, Times]]:
     return [(None, found.times.total), *types]
 
 
-def _alive(found: Portrait) -> list[WorkerState]:
-    return [worker for worker in found.workers if worker.alive]
+def _alive(found: Portrait) -> list[Heartbeat]:
+    return [worker for worker in found.workers if not worker.gone]
 
 
-def _visibility(found: Portrait) -> int:
-    return _integer(found.group.state.get("visibility_ms")) or 30_000
-
-
-def _stalled_ms(worker: WorkerState, now_ms: int, visibility_ms: int) -> int:
-    """For how long it has stood still, if that is longer than a lease; else 0."""
-    silent = worker.stalled_ms(now_ms) or 0
-    return silent if silent > visibility_ms else 0
-
-
-def _worker_data(worker: WorkerState, now_ms: int, visibility_ms: int) -> Mapping[str, Any]:
+def _worker_data(worker: Heartbeat) -> Mapping[str, Any]:
     running = worker.running
     return {
         "id": worker.consumer,
-        "stalled": bool(_stalled_ms(worker, now_ms, visibility_ms)),
+        "stalled": worker.stalled,
         "running": None if running is None else len(running),
-        "slots": _integer(worker.facts.get("concurrency")),
-        "release": worker.facts.get("release") or None,
+        "slots": worker.slots,
+        "release": worker.release or None,
     }
 
 
@@ -237,7 +226,3 @@ def _wrapped(text: str) -> list[str]:
 
 def _line(label: str, text: str) -> str:
     return f"  {label:{_LABEL}}{text}"
-
-
-def _integer(value: str | None) -> int | None:
-    return int(value) if value and value.isdigit() else None

@@ -64,8 +64,8 @@ def list_(
     """List the jobs of a group that match FILTER, newest first in each place."""
     from retraced.cli.jobs.rows import print_page
     from retraced.cli.listing import for_people, print_rest
-    from retraced.cli.remedy import where
     from retraced.cli.pausewords import say_paused
+    from retraced.cli.remedy import where
     from retraced.filter import Filter
 
     wanted = Filter.parse(words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 from retraced.cli.output import printable
 from retraced.cli.remedy import command
@@ -104,6 +105,14 @@ def _job(target: Target) -> str:
 def _told(verdict: Verdict, target: Target, verb: str) -> str:
     """What to say when it is done. Raises Refused when it isn't."""
     whom = f"job {printable(target.job)}" if target.job else target.where
-    if verdict.ruling is not Ruling.OK:
-        raise Refused(f"{verb} {whom}: {verdict.reason or verdict.ruling.lower()}; nothing changed")
-    return f"{verb} {whom}: done" + (f", {verdict.reason}" if verdict.reason else "")
+    why = f", {verdict.reason}" if verdict.reason else ""
+    match verdict.ruling:
+        case Ruling.OK:
+            return f"{verb} {whom}: done{why}"
+        case Ruling.REQUESTED | Ruling.UNSURE:
+            return f"{verb} {whom}: requested{why}"
+        case Ruling.MISSING | Ruling.REFUSED:
+            said = verdict.reason or verdict.ruling.lower()
+            raise Refused(f"{verb} {whom}: {said}; nothing changed")
+        case _:
+            assert_never(verdict.ruling)

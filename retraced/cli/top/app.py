@@ -164,8 +164,9 @@ class Board(Screen[None]):
             self._say(_NOT_HERE.format("P", "a group", "1"))
             return
         for group in self._snapshot.groups:
-            if group.keys == target.keys and group.paused:
-                self._confirm(actions.resume(target, by=group.paused_by, why=group.paused_why))
+            if group.keys == target.keys and group.pause:
+                pause = group.pause
+                self._confirm(actions.resume(target, by=pause.by, why=pause.why))
                 return
         self._confirm(actions.pause(target))
 

@@ -10,12 +10,13 @@ from time import monotonic
 from retraced.cli.top.meter import Meter, Pace
 from retraced.keys import Keys
 from retraced.store.connection import Link
-from retraced.store.reads.activity import HeldView, Watch
+from retraced.store.reads.activity import Watch
 from retraced.store.reads.dead import DeadLetter, dead_letters
 from retraced.store.reads.groups import known_groups
+from retraced.store.reads.heartbeat import Heartbeat
+from retraced.store.reads.held import Holding
 from retraced.store.reads.overview import GroupView, overview
 from retraced.store.reads.rates import Times, times
-from retraced.store.reads.workerview import WorkerView
 
 MOST_GROUPS = 200
 MOST_LETTERS = 100
@@ -61,8 +62,8 @@ class Snapshot:
     groups: tuple[GroupView, ...] = ()
     left_out: int = 0
     paces: Mapping[bytes, Pace] = field(default_factory=dict)
-    workers: tuple[WorkerView, ...] = ()
-    held: tuple[HeldView, ...] = ()
+    workers: tuple[Heartbeat, ...] = ()
+    held: tuple[Holding, ...] = ()
     letters: tuple[Buried, ...] = ()
     p99: Mapping[tuple[bytes, str], float] = field(default_factory=dict)
 
@@ -85,8 +86,8 @@ class Source:
         known = await self._groups()
         now_ms, groups = await overview(self._link, known[:MOST_GROUPS])
         sound = [group for group in groups if not group.trouble]
-        workers: list[WorkerView] = []
-        held: list[HeldView] = []
+        workers: list[Heartbeat] = []
+        held: list[Holding] = []
         letters: list[Buried] = []
         if view in (View.HELD, View.WORKERS):
             workers = await self._watch.workers(self._link, sound, now_ms)
@@ -132,18 +133,18 @@ class Source:
         for group in groups:
             prefix = group.keys.prefix
             at, _ = self._p99.get(prefix, (now - 2 * _TIMES_EVERY_S, None))
-            if group.held and now - at > _TIMES_EVERY_S:
+            if group.counts.held and now - at > _TIMES_EVERY_S:
                 found = (await times(self._link, group.keys)).types
                 self._p99[prefix] = (now, _p99s(found))
                 return
 
     async def _letters(self, groups: Sequence[GroupView]) -> list[Buried]:
         """The newest of each group, at most about 100, read again where something died or left."""
-        full = [group for group in groups if group.dead][:_GROUPS_OF_LETTERS]
+        full = [group for group in groups if group.counts.dead][:_GROUPS_OF_LETTERS]
         share = MOST_LETTERS // max(len(full), 1)
         found: list[Buried] = []
         for group in full:
-            version = (group.dead, group.counters["dead"], share)
+            version = (group.counts.dead, group.counters["dead"], share)
             before, letters = self._graves.get(group.keys.prefix, (None, []))
             if before != version:
                 letters = await dead_letters(self._link, group.keys, limit=share)

@@ -8,20 +8,21 @@ from collections.abc import Iterator
 from retraced.cli import timeline
 from retraced.cli.listing import ago, shortened, terminal_width, when
 from retraced.cli.output import printable
-from retraced.cli.summary import plural
 from retraced.cli.top.data import Snapshot
 from retraced.cli.top.target import Target
 from retraced.cli.top.words import counted, span
+from retraced.cli.words import plural
 from retraced.durations import format_ms
 from retraced.keys import Keys
 from retraced.store.connection import Link
 from retraced.store.reads.groups import groups_of, stream_facts
+from retraced.store.reads.heartbeat import Heartbeat
 from retraced.store.reads.overview import GroupView
 from retraced.store.reads.rates import GroupTimes, Rate, Rates, Spread, Times, rates, times
 from retraced.store.reads.story import Story, story
-from retraced.store.reads.workerview import WorkerView
 
 _MOST_TYPES = 50
+_TOLD_BELOW = frozenset({"running", "runs", "ignoring"})
 
 
 async def details(
@@ -70,15 +71,15 @@ def _counts(view: GroupView) -> Iterator[str]:
     if view.trouble:
         yield f"  it can't be read: {printable(view.trouble)}"
         return
-    if view.paused:
-        why = f": {printable(view.paused_why)}" if view.paused_why else ""
-        yield f"  PAUSED for {span(view.paused_ms)} by {printable(view.paused_by or '?')}{why}"
+    if pause := view.pause:
+        why = f": {printable(pause.why)}" if pause.why else ""
+        yield f"  PAUSED for {span(view.paused_for_ms)} by {printable(pause.by or '?')}{why}"
     if not view.exists:
         yield "  GONE from the stream; its next worker makes it again"
-    unread, ready = counted(view.unread), f"{view.ready:,}"
+    unread, ready = counted(view.unread), f"{view.counts.ready:,}"
     yield f"  backlog  {counted(view.backlog)} ({unread} not read, {ready} due again)"
-    yield f"  oldest   {span(view.oldest_ms)} waiting"
-    yield f"  held {view.held:,}, delayed {view.delayed:,}, dead {view.dead:,}"
+    yield f"  oldest   {span(view.oldest_for_ms)} waiting"
+    yield f"  held {view.counts.held:,}, delayed {view.counts.delayed:,}, dead {view.counts.dead:,}"
     yield f"  {plural(view.workers, 'worker')}, visibility timeout {format_ms(view.visibility_ms)}"
 
 
@@ -129,17 +130,21 @@ def _worker(target: Target, snapshot: Snapshot) -> Iterator[str]:
     yield "  it has gone; what it held is taken over by others"
 
 
-def _about(worker: WorkerView) -> Iterator[str]:
-    yield f"  last heartbeat {ago(worker.beat_ms)}, visibility timeout {span(worker.visibility_ms)}"
+def _about(worker: Heartbeat) -> Iterator[str]:
+    beat = ago(worker.age_ms or 0)
+    yield f"  last heartbeat {beat}, visibility timeout {span(worker.visibility_ms)}"
     if worker.gone:
         yield "  GONE: silent for three visibility timeouts; what it held is taken over by others"
     elif worker.stalled:
-        yield f"  STALLED: nothing has moved in it for {span(worker.silent_ms)}"
+        yield f"  STALLED: nothing has moved in it for {span(worker.still_ms)}"
     for name, value in sorted(worker.facts.items()):
-        yield f"  {printable(name)}: {printable(value)}"
+        if name not in _TOLD_BELOW:
+            yield f"  {printable(name)}: {printable(value)}"
+    for job, ignored in worker.ignoring.items():
+        yield f"  ignores: {printable(job)} {printable(ignored.type)}, {ignored.why}"
     yield ""
     yield f"  of this group it ran {plural(len(worker.runs), 'job')} at its last heartbeat:"
-    for run in worker.runs:
-        ran = span(None if run.ran_ms is None else run.ran_ms + worker.beat_ms)
+    for run in worker.runs.values():
+        ran = span(worker.by_now_ms(run))
         which = "" if run.delivery is None else f", delivery {run.delivery}"
         yield f"  {printable(run.job):<20} {printable(run.type)} for {ran}{which}"

@@ -47,9 +47,9 @@ def totals_line(snapshot: Snapshot) -> str:
     paces = [snapshot.paces[group.keys.prefix] for group in groups]
     said = [
         f"backlog {counted(backlog)}",
-        f"held {short(sum(group.held for group in groups))}",
-        f"delayed {short(sum(group.delayed for group in groups))}",
-        f"dead {short(sum(group.dead for group in groups))}",
+        f"held {short(sum(group.counts.held for group in groups))}",
+        f"delayed {short(sum(group.counts.delayed for group in groups))}",
+        f"dead {short(sum(group.counts.dead for group in groups))}",
         f"done {per_second(_total([pace.completed for pace in paces]))}/s",
         f"failed {per_second(_total([pace.failed for pace in paces]))}/s",
     ]
@@ -63,15 +63,15 @@ def tabs_line(snapshot: Snapshot | None, view: View) -> str:
     groups = snapshot.groups if snapshot else ()
     counts = {
         View.GROUPS: len(groups),
-        View.HELD: sum(group.held for group in groups),
+        View.HELD: sum(group.counts.held for group in groups),
         View.WORKERS: sum(group.workers for group in groups),
-        View.DEAD: sum(group.dead for group in groups),
+        View.DEAD: sum(group.counts.dead for group in groups),
     }
     parts = []
     for each in View:
         name = f"{each.value} {_NAMES[each]} {short(counts[each])}"
         parts.append(f"[{name}]" if each is view else f" {name} ")
-    if paused := sum(group.paused for group in groups):
+    if paused := sum(group.pause is not None for group in groups):
         parts.append(f"  PAUSED {paused}")
     return " ".join(parts)
 

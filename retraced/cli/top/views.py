@@ -161,7 +161,7 @@ def _rank(pair: tuple[float | None, Holding]) -> tuple[int, int]:
         return 0, -(held.ran_ms or 0)
     if held.ran_ms is not None:
         return (1 if held.stalled or held.ignoring else 2), -held.ran_ms
-    return (3 if held.activity is Activity.SILENT else 4), -(held.idle_ms or 0)
+    return (3 if held.activity is Activity.SILENT else 4), -held.idle_ms
 
 
 def _job(held: Holding, times: float | None, snapshot: Snapshot) -> Line:
@@ -173,7 +173,7 @@ def _job(held: Holding, times: float | None, snapshot: Snapshot) -> Line:
         printable(held.job) if held.job else "(removed)",
         "-" if held.type is None else printable(held.type),
         span(held.ran_ms),
-        "-" if held.delivery is None else str(held.delivery),
+        str(held.delivery),
         printable(held.consumer),
         where,
         "-" if usual is None else format_ms(int(usual)),

@@ -6,60 +6,39 @@ A `Watch` remembers heartbeats and ready entries, so that a refresh reads only w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
-from retraced.entry import split_ready
-from retraced.errors import InvalidEntry
 from retraced.keys import Keys
 from retraced.store.connection import Link
-from retraced.store.reads.held import Activity
-from retraced.store.reads.overview import Command, GroupView
+from retraced.store.reads.counts import Command
+from retraced.store.reads.heartbeat import Heartbeat, Run
+from retraced.store.reads.held import GONE, Holding, carried_by, holding
+from retraced.store.reads.overview import GroupView
+from retraced.store.reads.paging import Pending
 from retraced.store.reads.replies import if_group, pairs, settled
-from retraced.store.reads.workerview import Run, WorkerView, worker_view
 
 MOST_WORKERS = 200
 MOST_RUNS = 200
 MOST_HELD = 100
-_BODIES = 20  # ready entries asked for in one pipeline: their bodies come along
 _MOST_REMEMBERED = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class HeldView:
-    """A delivery that isn't settled. `ran_ms`: by now, if its worker told; `idle_ms`: its lease.
-
-    `stalled`: its worker runs it, but has stalled. `ignores`: it was told to end, and runs on.
-    """
-
-    keys: Keys
-    job: bytes
-    consumer: bytes
-    activity: Activity
-    type: str | None = None
-    ran_ms: int | None = None
-    idle_ms: int | None = None
-    delivery: int | None = None
-    stalled: bool = False
-    ignores: bool = False
 
 
 @dataclass(slots=True)
 class Watch:
     """Reads again and again what is going on; remembers what can't have changed."""
 
-    _beats: dict[tuple[bytes, bytes], tuple[int, WorkerView]] = field(default_factory=dict)
+    _beats: dict[tuple[bytes, bytes], tuple[int, Heartbeat]] = field(default_factory=dict)
     _ready: dict[tuple[bytes, bytes], tuple[bytes, int]] = field(default_factory=dict)
 
     async def workers(
         self, link: Link, groups: Sequence[GroupView], now_ms: int
-    ) -> list[WorkerView]:
+    ) -> list[Heartbeat]:
         """Workers of these groups, at most about 200: the most silent and the liveliest ones.
 
         The heartbeat of one that has said nothing since it was last read isn't read again.
         """
         members = await _members(link, groups)
-        fresh: dict[tuple[bytes, bytes], tuple[int, WorkerView]] = {}
+        fresh: dict[tuple[bytes, bytes], tuple[int, Heartbeat]] = {}
         new = []
         for group, consumer, at_ms in members:
             place = (group.keys.prefix, consumer)
@@ -67,31 +46,33 @@ class Watch:
             if known and known[0] == at_ms:
                 fresh[place] = known
             elif now_ms - at_ms > 3 * group.visibility_ms:  # its hash has expired
-                gone = WorkerView(group.keys, consumer, 0, group.visibility_ms)
-                fresh[place] = (at_ms, gone)
+                fresh[place] = (at_ms, Heartbeat(group.keys, consumer, group.visibility_ms))
             else:
                 new.append((group, consumer, at_ms))
-        replies = (
-            await link.calls([("HGETALL", g.keys.worker(c)) for g, c, _ in new]) if new else []
-        )
+        asked = [("HGETALL", group.keys.worker(consumer)) for group, consumer, _ in new]
+        replies = await link.calls(asked) if asked else []
         for (group, consumer, at_ms), reply in zip(new, replies, strict=True):
-            view = worker_view(group, consumer, pairs(settled(reply)))
-            fresh[group.keys.prefix, consumer] = (at_ms, view)
+            beat = Heartbeat.parse(
+                group.keys,
+                consumer,
+                pairs(settled(reply)),
+                visibility_ms=group.visibility_ms,
+                now_ms=now_ms,
+            )
+            fresh[group.keys.prefix, consumer] = (at_ms, beat)
         self._beats = fresh
-        return [
-            replace(view, beat_ms=max(now_ms - at_ms, 0)) for at_ms, view in self._beats.values()
-        ]
+        return [beat.at_age(max(now_ms - at_ms, 0)) for at_ms, beat in self._beats.values()]
 
     async def held(
-        self, link: Link, groups: Sequence[GroupView], workers: Sequence[WorkerView]
-    ) -> list[HeldView]:
+        self, link: Link, groups: Sequence[GroupView], workers: Sequence[Heartbeat]
+    ) -> list[Holding]:
         """What the workers told that they run, and of what else is held the lowest ids.
 
         At most the 200 longest runs, and 100 rows of the pending lists, shared by the groups that
         hold something.
         """
         alive = [worker for worker in workers if not worker.gone]
-        runs = [(worker, run) for worker in alive for run in worker.runs]
+        runs = [(worker, run) for worker in alive for run in worker.runs.values()]
         told = await _still_held(link, sorted(runs, key=_longest_first)[:MOST_RUNS])
         known = {(each.keys.prefix, each.job) for each in told}
         owners = {(each.keys.prefix, each.consumer): each for each in workers}
@@ -106,9 +87,9 @@ class Watch:
         self,
         link: Link,
         groups: Sequence[GroupView],
-        owners: Mapping[tuple[bytes, bytes], WorkerView],
-    ) -> list[HeldView]:
-        busy = [group for group in groups if group.held][:MOST_HELD]
+        owners: Mapping[tuple[bytes, bytes], Heartbeat],
+    ) -> list[Holding]:
+        busy = [group for group in groups if group.counts.held][:MOST_HELD]
         if not busy:
             return []
         limit = max(MOST_HELD // len(busy) // 2, 1)
@@ -118,46 +99,28 @@ class Watch:
             asked += [("XPENDING", group.keys.stream, *span), ("XPENDING", group.keys.ready, *span)]
         replies = await link.calls(asked)
         rows = [
-            (group, at % 2 == 1, row)
+            (busy[at // 2], at % 2 == 1, Pending(*row))
             for at, reply in enumerate(replies)
-            for group in [busy[at // 2]]
             for row in if_group(reply, [])
         ]
-        await self._learn(link, [(group.keys, row[0]) for group, later, row in rows if later])
-        return [self._held(group, row, owners, later=later) for group, later, row in rows]
-
-    def _held(
-        self,
-        group: GroupView,
-        row: Sequence[Any],
-        owners: Mapping[tuple[bytes, bytes], WorkerView],
-        *,
-        later: bool,
-    ) -> HeldView:
-        entry, consumer, idle_ms, count = row
-        place = (group.keys.prefix, entry)
-        job, earlier = self._ready.get(place, (b"", 0)) if later else (entry, 0)
-        owner = owners.get((group.keys.prefix, consumer))
-        return HeldView(
-            keys=group.keys,
-            job=job,
-            consumer=consumer,
-            activity=_activity(job, owner, lapsed=idle_ms > group.visibility_ms),
-            idle_ms=idle_ms,
-            delivery=earlier + count,
-        )
+        await self._learn(link, [(group.keys, row.entry) for group, later, row in rows if later])
+        return [
+            holding(
+                group.keys,
+                row,
+                owners.get((group.keys.prefix, row.consumer)),
+                carried=self._ready.get((group.keys.prefix, row.entry), GONE) if later else None,
+                lapsed=row.idle_ms > group.visibility_ms,
+            )
+            for group, later, row in rows
+        ]
 
     async def _learn(self, link: Link, entries: Iterable[tuple[Keys, bytes]]) -> None:
         """Which jobs these ready entries are; an entry never changes, so it is read once."""
         new = [(keys, e) for keys, e in entries if (keys.prefix, e) not in self._ready]
         if len(self._ready) > _MOST_REMEMBERED:
             self._ready.clear()
-        for start in range(0, len(new), _BODIES):
-            page = new[start : start + _BODIES]
-            replies = await link.calls([("XRANGE", keys.ready, e, e) for keys, e in page])
-            for (keys, _), reply in zip(page, replies, strict=True):
-                for entry, fields in settled(reply):
-                    self._ready[keys.prefix, entry] = _carried(entry, fields)
+        self._ready |= await carried_by(link, new)
 
 
 async def _members(link: Link, groups: Sequence[GroupView]) -> list[tuple[GroupView, bytes, int]]:
@@ -179,7 +142,7 @@ async def _members(link: Link, groups: Sequence[GroupView]) -> list[tuple[GroupV
     return list(found.values())
 
 
-async def _still_held(link: Link, runs: Sequence[tuple[WorkerView, Run]]) -> list[HeldView]:
+async def _still_held(link: Link, runs: Sequence[tuple[Heartbeat, Run]]) -> list[Holding]:
     """Those that haven't ended since the heartbeat that told of them."""
     asked: list[Command] = []
     for worker, run in runs:
@@ -188,45 +151,20 @@ async def _still_held(link: Link, runs: Sequence[tuple[WorkerView, Run]]) -> lis
         asked.append(("XPENDING", key, keys.group, entry, entry, 1))
     replies = await link.calls(asked) if asked else []
     return [
-        _told(worker, run)
+        _running(worker, run, Pending(*row))
         for (worker, run), reply in zip(runs, replies, strict=True)
-        if any(row[1] == worker.consumer for row in if_group(reply, []))
+        for row in if_group(reply, [])
+        if row[1] == worker.consumer
     ]
 
 
-def _longest_first(pair: tuple[WorkerView, Run]) -> int:
+def _running(worker: Heartbeat, run: Run, row: Pending) -> Holding:
+    """What a worker told that it runs; it knows of the deliveries before the entry's own."""
+    earlier = max((run.delivery or row.count) - row.count, 0)
+    carried = (run.job, earlier) if run.entry else None
+    return holding(worker.keys, row, worker, carried=carried)
+
+
+def _longest_first(pair: tuple[Heartbeat, Run]) -> int:
     worker, run = pair
-    return -(worker.beat_ms + (run.ran_ms or 0))
-
-
-def _told(worker: WorkerView, run: Run) -> HeldView:
-    ran_ms = None if run.ran_ms is None else run.ran_ms + worker.beat_ms
-    return HeldView(
-        keys=worker.keys,
-        job=run.job,
-        consumer=worker.consumer,
-        activity=Activity.RUNNING,
-        type=run.type,
-        ran_ms=ran_ms,
-        delivery=run.delivery,
-        stalled=worker.stalled,
-        ignores=run.ignores,
-    )
-
-
-def _activity(job: bytes, owner: WorkerView | None, *, lapsed: bool) -> Activity:
-    """`owner` may be None although it lives: not all workers are looked at."""
-    if owner.gone if owner else lapsed:
-        return Activity.SILENT
-    if owner is None or owner.running is None:
-        return Activity.UNKNOWN
-    return Activity.RUNNING if job in owner.running else Activity.PREFETCHED
-
-
-def _carried(entry: bytes, fields: list[bytes]) -> tuple[bytes, int]:
-    """The job's id and its earlier deliveries."""
-    try:
-        carried, _ = split_ready(fields)
-    except InvalidEntry:  # not written by ReTraced
-        return entry, 0
-    return carried.job or entry, carried.deliveries
+    return -(worker.by_now_ms(run) or 0)

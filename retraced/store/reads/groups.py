@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from retraced.entry import added_ms
 from retraced.errors import InvalidName
 from retraced.keys import GROUPS, Keys, parse_group_member
-from retraced.store.arrivals import Pause
 from retraced.store.connection import Link
 from retraced.store.reads.backlog import Count, unread
+from retraced.store.reads.counts import GroupCounts, count_questions
+from retraced.store.reads.groupstate import GroupState
+from retraced.store.reads.pause import Pause
 from retraced.store.reads.replies import (
     SMALLEST,
     after,
-    if_group,
     if_stream,
     number,
     pairs,
@@ -42,28 +43,26 @@ class StreamFacts:
 class GroupSummary:
     """The jobs of one group by where they are; `exists` is False when `S` has no such group.
 
-    `workers` are those whose heartbeat hasn't expired. `oldest_ms`: since when (Redis ms) the first
-    job waits that a worker could start at once; None if there is none, or its id tells no time.
+    `workers` are those whose heartbeat hasn't expired. `oldest_at_ms`: since when (Redis ms) the
+    first job waits that a worker could start at once; None if there is none, or its id tells no
+    time.
     """
 
     stream: bytes
     group: bytes
     exists: bool
     unread: Count
-    held: int
-    ready: int
-    delayed: int
-    dead: int
+    counts: GroupCounts
     workers: int
     position: bytes
-    state: dict[str, str]
+    state: GroupState
     now_ms: int
-    oldest_ms: int | None
+    oldest_at_ms: int | None
 
     @property
     def pause(self) -> Pause | None:
         """The pause that the group is in, if it is."""
-        return pause_of(self.state)
+        return self.state.pause
 
     @property
     def paused(self) -> bool:
@@ -72,19 +71,7 @@ class GroupSummary:
     @property
     def oldest_for_ms(self) -> int | None:
         """How long the first job that could start has waited."""
-        return None if self.oldest_ms is None else max(self.now_ms - self.oldest_ms, 0)
-
-
-def pause_of(state: Mapping[str, str]) -> Pause | None:
-    """The pause of a group, from its `P:state`; None if it isn't paused."""
-    if "paused_since" not in state:
-        return None
-    since = state["paused_since"]
-    return Pause(
-        since_ms=int(since) if since.isdigit() else 0,
-        by=state.get("paused_by", ""),
-        why=state.get("paused_why", ""),
-    )
+        return None if self.oldest_at_ms is None else max(self.now_ms - self.oldest_at_ms, 0)
 
 
 async def known_groups(link: Link) -> list[tuple[str, str]]:
@@ -136,51 +123,43 @@ async def summaries(link: Link, stream: str, groups: Sequence[str]) -> list[Grou
 async def summary(link: Link, keys: Keys, facts: StreamFacts) -> GroupSummary:
     """The jobs of one group by where they are."""
     position = facts.positions.get(keys.group)
-    (
-        now,
-        first,
-        later,
-        ready,
-        delayed,
-        dead,
-        workers,
-        state,
-        groups,
-        unread_first,
-    ) = await link.calls(
+    now, workers, state, groups, unread_first, *counts = await link.calls(
         [
             ("TIME",),
-            ("XPENDING", keys.stream, keys.group),
-            ("XPENDING", keys.ready, keys.group),
-            ("XLEN", keys.ready),
-            ("ZCARD", keys.delayed),
-            ("XLEN", keys.dlq),
             ("ZRANGE", keys.workers, 0, MOST_WORKERS, "WITHSCORES"),
             ("HGETALL", keys.state),
             ("XINFO", "GROUPS", keys.ready),
             ("XRANGE", keys.stream, after(position or SMALLEST), "+", "COUNT", 1),
+            *count_questions(keys),
         ]
     )
-    known = pairs(settled(state))
-    held_later, now_ms = _pending(later), time_ms(settled(now))
+    known, now_ms = GroupState.parse(pairs(settled(state))), time_ms(settled(now))
     ready_first = await _first_ready(link, keys, if_stream(groups, []))
     firsts = [settled(unread_first) if position else [], ready_first]
-    oldest = [added_ms(page[0][0], now_ms) for page in firsts if page]
     return GroupSummary(
         stream=keys.stream,
         group=keys.group,
         exists=position is not None,
         unread=await _unread(link, facts, position),
-        held=_pending(first) + held_later,
-        ready=max(number(settled(ready)) - held_later, 0),
-        delayed=number(settled(delayed)),
-        dead=number(settled(dead)),
-        workers=alive(settled(workers), now_ms, known),
+        counts=GroupCounts.parse(counts),
+        workers=alive(settled(workers), now_ms, known.visibility_ms),
         position=position or SMALLEST,
-        state={text(name): text(value) for name, value in known.items()},
+        state=known,
         now_ms=now_ms,
-        oldest_ms=min((each for each in oldest if each is not None), default=None),
+        oldest_at_ms=oldest_at_ms(firsts, now_ms),
     )
+
+
+def alive(beats: Sequence[bytes], now_ms: int, visibility_ms: int) -> int:
+    """How many workers have given a sign of life within three leases; `beats` with scores."""
+    since_ms = now_ms - 3 * visibility_ms
+    return sum(int(float(at)) > since_ms for at in beats[1::2])
+
+
+def oldest_at_ms(firsts: Sequence[Sequence[Any]], now_ms: int) -> int | None:
+    """When the oldest of the first entries of some pages was added, where an id tells a time."""
+    added = [added_ms(page[0][0], now_ms) for page in firsts if page]
+    return min((each for each in added if each is not None), default=None)
 
 
 async def _first_ready(link: Link, keys: Keys, groups: Sequence[Any]) -> list[Any]:
@@ -215,13 +194,3 @@ async def _is_ours(link: Link, stream: str, group: str) -> bool:
     except InvalidName:  # a foreign group may be called anything
         return False
     return bool(await link.call("EXISTS", keys.state))
-
-
-def alive(beats: list[bytes], now_ms: int, state: dict[bytes, bytes]) -> int:
-    """How many workers have given a sign of life within three visibility timeouts."""
-    since_ms = now_ms - 3 * number(state.get(b"visibility_ms"), 30_000)
-    return sum(int(float(at)) > since_ms for at in beats[1::2])
-
-
-def _pending(reply: Any) -> int:
-    return number(if_group(reply, [0])[0])

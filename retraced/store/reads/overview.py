@@ -14,61 +14,68 @@ from retraced.entry import added_ms
 from retraced.errors import StoreError
 from retraced.keys import Keys
 from retraced.store.connection import Link
+from retraced.store.reads import pause
 from retraced.store.reads.backlog import Count
+from retraced.store.reads.counts import QUESTIONS, Command, GroupCounts, count_questions
+from retraced.store.reads.groupstate import GroupState
+from retraced.store.reads.pause import Pause
 from retraced.store.reads.replies import (
     SMALLEST,
     after,
     id_parts,
-    if_group,
     if_stream,
     number,
     pairs,
     settled,
-    text,
     time_ms,
 )
 
 COUNTERS = ("completed", "failed", "dead")
-DEFAULT_VISIBILITY_MS = 30_000
 _GROUPS_AT_ONCE = 50
 _NOTHING = Count(0)
-_FACTS = ("visibility_ms", "paused_since", "paused_by", "paused_why")
-
-Command = tuple[bytes | str | int, ...]
+_FACTS = ("visibility_ms", *pause.FIELDS, *(f"n:{name}" for name in COUNTERS))
 
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """One group now. `oldest_ms`: how long the oldest job has waited that could run.
+    """One group now. `oldest_for_ms`: how long the oldest job has waited that could run.
 
-    `counters`: all `completed`, `failed`, `dead` so far. `trouble`: why it can't be read, if so;
-    then the numbers mean nothing.
+    `state` has its lease, its pause and all `completed`, `failed`, `dead` so far, no more.
+    `trouble`: why it can't be read, if so; then the numbers mean nothing.
     """
 
     keys: Keys
+    now_ms: int = 0
     exists: bool = False
     unread: Count = _NOTHING
-    ready: int = 0
-    held: int = 0
-    delayed: int = 0
-    dead: int = 0
+    counts: GroupCounts = field(default_factory=GroupCounts)
     workers: int = 0
-    oldest_ms: int | None = None
-    visibility_ms: int = DEFAULT_VISIBILITY_MS
-    paused_ms: int | None = None
-    paused_by: str = ""
-    paused_why: str = ""
-    counters: Mapping[str, int] = field(default_factory=dict)
+    oldest_for_ms: int | None = None
+    state: GroupState = field(default_factory=GroupState)
     trouble: str = ""
 
     @property
-    def paused(self) -> bool:
-        return self.paused_ms is not None
+    def pause(self) -> Pause | None:
+        return self.state.pause
+
+    @property
+    def paused_for_ms(self) -> int | None:
+        return None if self.pause is None else max(self.now_ms - self.pause.since_ms, 0)
+
+    @property
+    def visibility_ms(self) -> int:
+        return self.state.visibility_ms
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """How many jobs have completed, failed and died in all."""
+        counted = self.state.counted
+        return {name: counted.get(name, 0) for name in COUNTERS}
 
     @property
     def backlog(self) -> Count:
         """What could run and hasn't begun: not read yet, or due on the ready stream."""
-        return Count(self.unread.value + self.ready, exact=self.unread.exact)
+        return Count(self.unread.value + self.counts.ready, exact=self.unread.exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +92,14 @@ class _Raw:
 
     keys: Keys
     stream: _Stream
-    held: int
-    held_later: int
-    ready: int
+    counts: GroupCounts
     ready_position: bytes
-    delayed: int
-    dead: int
-    facts: dict[str, bytes]
-    first_held: int
+    state: GroupState
 
     @property
     def position(self) -> bytes | None:
         group = self.stream.groups.get(self.keys.group)
         return None if group is None else bytes(group[b"last-delivered-id"])
-
-    @property
-    def visibility_ms(self) -> int:
-        return number(self.facts.get("visibility_ms"), DEFAULT_VISIBILITY_MS)
 
 
 async def overview(link: Link, groups: Sequence[Keys]) -> tuple[int, list[GroupView]]:
@@ -133,35 +131,25 @@ async def _page(link: Link, groups: Sequence[Keys]) -> tuple[int, list[GroupView
 
 def _first_questions(keys: Keys) -> list[Command]:
     return [
-        ("XPENDING", keys.stream, keys.group),
-        ("XPENDING", keys.ready, keys.group),
-        ("XLEN", keys.ready),
+        *count_questions(keys),
         ("XINFO", "GROUPS", keys.ready),
-        ("ZCARD", keys.delayed),
-        ("XLEN", keys.dlq),
-        ("HMGET", keys.state, *_FACTS, *(f"n:{name}" for name in COUNTERS)),
+        ("HMGET", keys.state, *_FACTS),
     ]
 
 
 def _read(keys: Keys, about: Sequence[Any], replies: Sequence[Any]) -> _Raw | GroupView:
     """What the first replies tell; a view with its trouble if one of them is an error."""
-    first, later, ready, ready_groups, delayed, dead, facts = replies
+    ready_groups, facts = replies[QUESTIONS:]
     try:
         length, groups = number(settled(about[0])), if_stream(about[1], [])
         on_ready = {row[b"name"]: row for row in map(pairs, if_stream(ready_groups, []))}
-        position = on_ready.get(keys.group, {}).get(b"last-delivered-id", SMALLEST)
-        named = zip((*_FACTS, *COUNTERS), settled(facts), strict=True)
+        named = zip(_FACTS, settled(facts), strict=True)
         return _Raw(
             keys=keys,
             stream=_Stream(length, {row[b"name"]: row for row in map(pairs, groups)}),
-            held=_pending(first) + _pending(later),
-            held_later=_pending(later),
-            ready=max(number(settled(ready)) - _pending(later), 0),
-            ready_position=position,
-            delayed=number(settled(delayed)),
-            dead=number(settled(dead)),
-            facts={name: value for name, value in named if value is not None},
-            first_held=_pending(first),
+            counts=GroupCounts.parse(replies[:QUESTIONS]),
+            ready_position=on_ready.get(keys.group, {}).get(b"last-delivered-id", SMALLEST),
+            state=GroupState.parse({name.encode(): value for name, value in named}),
         )
     except StoreError as error:
         return GroupView(keys, trouble=str(error))
@@ -188,10 +176,10 @@ async def _completed(link: Link, now_ms: int, found: Sequence[_Raw | GroupView])
 
 
 def _second_questions(raw: _Raw, now_ms: int) -> list[Command]:
-    keys, silent_ms = raw.keys, now_ms - 3 * raw.visibility_ms
+    keys, silent_ms = raw.keys, now_ms - 3 * raw.state.visibility_ms
     # `+` as the end of an empty range: a group that isn't there has read all, so to say.
     position = after(raw.position) if raw.position and raw.stream.length else b"+"
-    ready = after(raw.ready_position) if raw.ready else b"+"
+    ready = after(raw.ready_position) if raw.counts.ready else b"+"
     return [
         ("ZCOUNT", keys.workers, f"({silent_ms}", "+inf"),
         ("XRANGE", keys.stream, position, "+", "COUNT", 1),
@@ -200,24 +188,16 @@ def _second_questions(raw: _Raw, now_ms: int) -> list[Command]:
 
 
 def _view(raw: _Raw, now_ms: int, *, alive: Any, unread: Any, ready: Any) -> GroupView:
-    facts = raw.facts
     oldest = [_age(now_ms, reply) for reply in (settled(unread), settled(ready)) if reply]
-    paused = facts.get("paused_since")
     return GroupView(
         keys=raw.keys,
+        now_ms=now_ms,
         exists=raw.position is not None,
         unread=_unread(raw) if settled(unread) else _NOTHING,
-        ready=raw.ready,
-        held=raw.held,
-        delayed=raw.delayed,
-        dead=raw.dead,
+        counts=raw.counts,
         workers=number(settled(alive)),
-        oldest_ms=max((age for age in oldest if age is not None), default=None),
-        visibility_ms=raw.visibility_ms,
-        paused_ms=None if paused is None else max(now_ms - number(paused), 0),
-        paused_by=text(facts.get("paused_by", b"")),
-        paused_why=text(facts.get("paused_why", b"")),
-        counters={name: number(facts.get(name)) for name in COUNTERS},
+        oldest_for_ms=max((age for age in oldest if age is not None), default=None),
+        state=raw.state,
     )
 
 
@@ -227,7 +207,7 @@ def _unread(raw: _Raw) -> Count:
     What others haven't settled and what is retained is in the stream, too, and XINFO's `lag` is
     wrong after trims; only when both agree is the number taken for exact.
     """
-    most = max(raw.stream.length - raw.first_held, 1)
+    most = max(raw.stream.length - raw.counts.first, 1)
     lag = raw.stream.groups[raw.keys.group].get(b"lag")
     if lag is None:
         return Count(most, exact=len(raw.stream.groups) == 1)
@@ -239,7 +219,3 @@ def _age(now_ms: int, reply: Sequence[Any]) -> int | None:
     entry: bytes = reply[0][0]
     added = added_ms(entry, now_ms)
     return None if added is None or not id_parts(entry)[0] else max(now_ms - added, 0)
-
-
-def _pending(reply: Any) -> int:
-    return number(if_group(reply, [0])[0])

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from retraced.keys import Keys
 from retraced.store.connection import Link
 from retraced.store.reads.groups import GroupSummary, StreamFacts, summary
+from retraced.store.reads.heartbeat import Heartbeat
 from retraced.store.reads.rates import GroupTimes, Rates, rates, times
 from retraced.store.reads.replies import pairs, text
-from retraced.store.reads.workers import WorkerState, workers_of
+from retraced.store.reads.workers import workers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Portrait:
 
     group: GroupSummary
     entries: int
-    workers: tuple[WorkerState, ...]
+    workers: tuple[Heartbeat, ...]
     rates: Rates
     times: GroupTimes
     settings: dict[str, str]

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from retraced.entry import added_ms
 from retraced.errors import UsageError, quoted
 from retraced.events import parse_record
 from retraced.filter import Filter, JobFacts
 from retraced.keys import Keys
 from retraced.store.connection import Link
+from retraced.store.reads.heartbeat import heartbeats
 from retraced.store.reads.replies import id_parts, number, pairs, settled, text
-from retraced.store.reads.workers import states
+from retraced.store.reads.typefield import type_in
 
 _BODIES = 20  # entries asked for in one pipeline
 _RECORDS = 50
@@ -100,13 +100,13 @@ class JobRow:
 
     def facts(self, stream: str, now_ms: int) -> JobFacts:
         """What a filter looks at."""
-        added = added_ms(self.job, now_ms)
         unknown = self.fields is None and self.type is None
-        return JobFacts(
-            id=self.job,
+        return JobFacts.of(
+            self.job,
+            kind="" if unknown else self.type,
+            stream=stream,
+            now_ms=now_ms,
             state=self.state,
-            type="" if unknown else self.type or stream,
-            age_ms=None if added is None else now_ms - added,
             attempt=self.attempt,
             error=self.error,
             reason=self.reason,
@@ -180,8 +180,7 @@ class Fetch:
     def take_body(self, row: JobRow, fields: Mapping[bytes, bytes]) -> None:
         """The producer's fields, and the type that they name."""
         row.fields = fields
-        raw = fields.get(self.type_field.encode()) if self.type_field else None
-        row.type = None if raw is None else text(raw)
+        row.type = type_in(fields, self.type_field)
 
     async def _records(self, rows: Sequence[JobRow]) -> None:
         for page in _pages(rows, _RECORDS):
@@ -224,8 +223,8 @@ class Fetch:
 
     async def _holders(self, rows: Sequence[JobRow]) -> None:
         owners = sorted({row.worker.encode() for row in rows})
-        beats = await states(self.link, self.keys, owners)
-        releases = {text(each.consumer): each.facts.get("release", "") for each in beats}
+        beats = await heartbeats(self.link, self.keys, owners)
+        releases = {each.name: each.release for each in beats}
         for row in rows:
             row.release = releases[row.worker]
 

@@ -10,13 +10,14 @@ from typing import Any
 from retraced.entry import added_ms
 from retraced.events import Event, EventName, parse_record
 from retraced.keys import Keys
-from retraced.store.arrivals import Pause
 from retraced.store.connection import Link
 from retraced.store.reads import eventlog
 from retraced.store.reads.backlog import Count, between
-from retraced.store.reads.groups import MOST_WORKERS, StreamFacts, alive, pause_of
+from retraced.store.reads.groups import MOST_WORKERS, StreamFacts, alive
+from retraced.store.reads.groupstate import GroupState
 from retraced.store.reads.held import Holding, holding_of
 from retraced.store.reads.onready import pending_on, searched
+from retraced.store.reads.pause import Pause
 from retraced.store.reads.replies import (
     SMALLEST,
     id_parts,
@@ -103,6 +104,16 @@ class Story:
     def paused(self) -> bool:
         return self.pause is not None
 
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of it but its id and, at most, an entry in the stream."""
+        return bool(self.events) or self.state is not State.UNKNOWN
+
+    @property
+    def was_there(self) -> bool:
+        """Whether anything shows that there was such a job; its id alone doesn't."""
+        return self.known or self.in_stream
+
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
@@ -113,7 +124,7 @@ class _Looked:
     pending: list[Any]
     in_stream: bool
     cancelled: bool
-    state: dict[bytes, bytes]
+    state: GroupState
     workers: int
     newest_event: bytes
 
@@ -157,11 +168,11 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
         in_stream=looked.in_stream,
         group_exists=keys.group in facts.positions,
         cancel_requested=looked.cancelled,
-        pause=pause_of({text(name): text(value) for name, value in looked.state.items()}),
+        pause=looked.state.pause,
         workers=looked.workers,
-        visibility_ms=_count(looked.state, b"visibility_ms"),
+        visibility_ms=looked.state.whole("visibility_ms"),
         ahead=await _ahead(link, keys, job, facts) if unread and not holding else None,
-        hold_ms=max(number(looked.state.get(b"hold")) - looked.now_ms, 0),
+        hold_ms=max((looked.state.whole("hold") or 0) - looked.now_ms, 0),
     )
 
 
@@ -187,14 +198,15 @@ async def _look(link: Link, keys: Keys, job: bytes) -> _Looked:
             ("ZRANGE", keys.workers, 0, MOST_WORKERS, "WITHSCORES"),
         ]
     )
+    now_ms, known = time_ms(settled(now)), GroupState.parse(pairs(settled(state)))
     return _Looked(
-        now_ms=time_ms(settled(now)),
+        now_ms=now_ms,
         record=pairs(settled(record)),
         pending=if_group(pending, []),
         in_stream=bool(settled(entry)),
         cancelled=bool(settled(cancelled)),
-        state=pairs(settled(state)),
-        workers=alive(settled(workers), time_ms(settled(now)), pairs(settled(state))),
+        state=known,
+        workers=alive(settled(workers), now_ms, known.visibility_ms),
         newest_event=_newest(settled(newest)),
     )
 

@@ -1,128 +1,84 @@
-"""Who is alive in a group, as the workers' own heartbeats tell."""
+"""Who is alive in a group, or in any: the workers' own heartbeats, in few round trips."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-import orjson
-
-from retraced.keys import Keys
+from retraced.errors import InvalidName
+from retraced.keys import DEFAULT_VISIBILITY_MS, GROUPS, Keys, parse_group_member
 from retraced.store.connection import Link
-from retraced.store.reads.replies import number, pairs, settled, text
+from retraced.store.reads.heartbeat import Heartbeat, heartbeats
+from retraced.store.reads.replies import number, settled, time_ms
+
+MOST_WORKERS = 1000
+_PAGE = 500
+_PROBED = (b"at", b"host", b"pid", b"silent_ms")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A job that ran at a worker's last heartbeat, and how long it had run by then."""
-
-    type: str
-    ran_ms: int
-    delivery: int
-    stream: str
+async def workers_of(link: Link, keys: Keys, *, limit: int = MOST_WORKERS) -> list[Heartbeat]:
+    """The workers of a group, alive or not yet cleared away, by name."""
+    names: list[bytes] = settled(await link.call("ZRANGE", keys.workers, 0, limit - 1))
+    return await heartbeats(link, keys, sorted(names))
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A job that was told to end (`why`: cancelled, timed out, lost, stopping) and runs on."""
+async def beats(
+    link: Link, *, stream: str | None = None, group: str | None = None
+) -> list[Heartbeat]:
+    """The heartbeats that haven't expired, of all groups or of those named: for probes.
 
-    why: str
-    for_ms: int
-    type: str
-    stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerState:
-    """One worker's last heartbeat; `facts` is empty when it has expired (silent for 3 V)."""
-
-    consumer: bytes
-    facts: dict[str, str]
-    expires_ms: int
-
-    @property
-    def alive(self) -> bool:
-        return bool(self.facts)
-
-    @property
-    def running(self) -> frozenset[bytes] | None:
-        """Ids of the jobs whose handler was running at the last heartbeat; None if not told."""
-        return running_jobs(self.facts.get("running"))
-
-    @property
-    def runs(self) -> dict[bytes, Run]:
-        """What it told of the jobs that run, by id; those that began first in front."""
-        jobs, told = _json(self.facts.get("running")), _json(self.facts.get("runs"))
-        if not isinstance(jobs, list) or not isinstance(told, list) or len(jobs) != len(told):
-            return {}
-        found: dict[bytes, Run] = {}
-        for job, each in zip(jobs, told, strict=True):
-            match each:
-                case [str(type_), int(ran_ms), int(delivery), str(stream), *_]:
-                    found[str(job).encode()] = Run(type_, ran_ms, delivery, stream)
-        return found
-
-    @property
-    def ignoring(self) -> dict[bytes, Ignored]:
-        """Jobs that were told to end and ran on at the last heartbeat. A plain function's job is
-        settled by then, and its thread keeps a slot.
-        """
-        told = _json(self.facts.get("ignoring"))
-        found: dict[bytes, Ignored] = {}
-        for job, each in told.items() if isinstance(told, dict) else ():
-            match each:
-                case [str(why), int(for_ms), str(type_), str(stream), *_]:
-                    found[job.encode()] = Ignored(why, for_ms, type_, stream)
-        return found
-
-    def beat_ms(self, now_ms: int) -> int | None:
-        """How long ago its last heartbeat was; None if it doesn't say."""
-        at = self.facts.get("at", "")
-        return max(now_ms - int(at), 0) if at.isdigit() else None
-
-    def stalled_ms(self, now_ms: int) -> int | None:
-        """How long nothing has moved in it: no heartbeat, or an event loop that stands still."""
-        beat_ms, silent = self.beat_ms(now_ms), self.facts.get("silent_ms", "")
-        return None if beat_ms is None else beat_ms + number(silent.encode())
-
-
-async def workers_of(link: Link, keys: Keys, *, limit: int = 1000) -> list[WorkerState]:
-    """The workers of a group, alive or not yet cleared away, oldest name first."""
-    names: list[bytes] = settled(
-        await link.call("ZRANGE", keys.workers, 0, limit - 1),
-    )
-    return await states(link, keys, sorted(names))
-
-
-async def states(link: Link, keys: Keys, consumers: list[bytes]) -> list[WorkerState]:
-    """The heartbeats of these consumers, in the same order."""
-    if not consumers:
-        return []
-    asked: list[tuple[bytes | str, ...]] = []
-    for consumer in consumers:
-        key = keys.worker(consumer)
-        asked += [("HGETALL", key), ("PTTL", key)]
-    replies = await link.calls(asked)
-    return [
-        _state(consumer, settled(replies[2 * place]), settled(replies[2 * place + 1]))
-        for place, consumer in enumerate(consumers)
+    Of each only what a probe needs: when, where, and whether its event loop moves.
+    """
+    keys = await _groups(link, stream, group)
+    asked: list[tuple[bytes | str | int, ...]] = [("TIME",)]
+    for each in keys:
+        asked.append(("ZREVRANGE", each.workers, 0, MOST_WORKERS - 1))
+        asked.append(("HGET", each.state, "visibility_ms"))
+    now, *replies = await link.calls(asked)
+    members = [
+        (each, consumer, number(settled(replies[2 * at + 1]), DEFAULT_VISIBILITY_MS))
+        for at, each in enumerate(keys)
+        for consumer in settled(replies[2 * at])
     ]
+    return await _told(link, members, time_ms(settled(now)))
 
 
-def running_jobs(told: str | None) -> frozenset[bytes] | None:
-    """The heartbeat's field `running`, a JSON list of job ids; None when absent or not a list."""
-    jobs = _json(told)
-    return frozenset(str(job).encode() for job in jobs) if isinstance(jobs, list) else None
+async def _groups(link: Link, stream: str | None, group: str | None) -> list[Keys]:
+    if stream is not None and group is not None:
+        return [Keys.of(stream, group)]
+    found: list[Keys] = []
+    cursor = b"0"
+    while True:
+        cursor, members = await link.call("SSCAN", GROUPS, cursor, "COUNT", 1000)
+        found += [keys for member in members if (keys := _keys(member, stream, group))]
+        if cursor == b"0":
+            return found
 
 
-def _json(told: str | None) -> Any:
-    """A fact that is JSON; None when it is absent or broken."""
+def _keys(member: bytes, stream: str | None, group: str | None) -> Keys | None:
+    """None for a group that isn't meant, and for a member that ReTraced didn't write."""
     try:
-        return orjson.loads(told or "null")
-    except orjson.JSONDecodeError:
+        known, name = parse_group_member(member)
+        keys = Keys.of(known, name)
+    except InvalidName:
         return None
+    return keys if stream in (None, known) and group in (None, name) else None
 
 
-def _state(consumer: bytes, flat: list[Any], ttl_ms: int) -> WorkerState:
-    facts = {text(name): text(value) for name, value in pairs(flat).items()}
-    return WorkerState(consumer=consumer, facts=facts, expires_ms=max(number(ttl_ms), 0))
+async def _told(link: Link, members: list[tuple[Keys, bytes, int]], now_ms: int) -> list[Heartbeat]:
+    found: list[Heartbeat] = []
+    for start in range(0, len(members), _PAGE):
+        page = members[start : start + _PAGE]
+        asked = [("HMGET", keys.worker(consumer), *_PROBED) for keys, consumer, _ in page]
+        for (keys, consumer, visibility_ms), reply in zip(
+            page, await link.calls(asked), strict=True
+        ):
+            told = {
+                name: value
+                for name, value in zip(_PROBED, settled(reply), strict=True)
+                if value is not None
+            }
+            if told:
+                found.append(
+                    Heartbeat.parse(
+                        keys, consumer, told, visibility_ms=visibility_ms, now_ms=now_ms
+                    )
+                )
+    return found

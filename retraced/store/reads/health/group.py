@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from retraced.keys import DEFAULT_VISIBILITY_MS, Keys, unpadded
+from retraced.keys import Keys, unpadded
 from retraced.store.connection import Link
 from retraced.store.reads.backlog import Count, unread
+from retraced.store.reads.counts import GroupCounts, count_questions
+from retraced.store.reads.groups import alive, oldest_at_ms
+from retraced.store.reads.groupstate import GroupState
 from retraced.store.reads.replies import (
     SMALLEST,
+    after,
     id_parts,
     if_group,
     if_stream,
@@ -19,10 +23,10 @@ from retraced.store.reads.replies import (
     text,
     time_ms,
 )
+from retraced.store.reads.workers import MOST_WORKERS
 from retraced.store.scripts import Argument
 
 MOST_CONSUMERS = 500  # XINFO CONSUMERS of so many takes a few ms
-_MOST_WORKERS = 1000
 _RECORDS = 50
 _SAMPLES = 5
 
@@ -51,17 +55,18 @@ class Standing:
     low: bytes
     others_low: bytes | None
     last_id: bytes
-    oldest_waiting_ms: int | None
+    oldest_at_ms: int | None
     never_given: int
     max_deleted: bytes
-    pending: int
-    ready_pending: int
-    ready: int
-    delayed: int
-    dead: int
+    counts: GroupCounts
     alive: int
-    last_sign_ms: int | None
-    state: dict[str, str]
+    last_sign_at_ms: int | None
+    state: GroupState
+
+    @property
+    def oldest_for_ms(self) -> int | None:
+        """How long the oldest entry has waited that the group hasn't been given."""
+        return None if self.oldest_at_ms is None else max(self.now_ms - self.oldest_at_ms, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,46 +152,36 @@ async def _wrong(link: Link, wanted: dict[bytes, str]) -> list[WrongKey]:
 
 async def standing(link: Link, keys: Keys) -> Standing:
     """Counts, positions, and who is there."""
-    now, about, groups, pending, waiting, *counts = await link.calls(
+    now, about, groups, beats, state, *counts = await link.calls(
         [
             ("TIME",),
             ("XINFO", "STREAM", keys.stream),
             ("XINFO", "GROUPS", keys.stream),
-            ("XPENDING", keys.stream, keys.group),
-            ("XPENDING", keys.ready, keys.group),
-            ("XLEN", keys.ready),
-            ("ZCARD", keys.delayed),
-            ("XLEN", keys.dlq),
-            ("ZREVRANGE", keys.workers, 0, _MOST_WORKERS - 1, "WITHSCORES"),
+            ("ZREVRANGE", keys.workers, 0, MOST_WORKERS - 1, "WITHSCORES"),
             ("HGETALL", keys.state),
+            *count_questions(keys),
         ]
     )
-    ready, delayed, dead, beats, state = map(settled, counts)
-    info = pairs(if_stream(about, []))
+    info, now_ms = pairs(if_stream(about, [])), time_ms(settled(now))
     rows = {row[b"name"]: row for row in map(pairs, if_stream(groups, []))}
-    own, now_ms, facts = rows.get(keys.group), time_ms(settled(now)), pairs(state)
-    held = if_group(pending, [0, None])
+    own, facts = rows.get(keys.group), GroupState.parse(pairs(settled(state)))
+    counted = GroupCounts.parse(counts)
     position = own[b"last-delivered-id"] if own else SMALLEST
-    since_ms = now_ms - 3 * number(facts.get(b"visibility_ms"), DEFAULT_VISIBILITY_MS)
     return Standing(
         now_ms=now_ms,
         exists=own is not None,
         entries=number(info.get(b"length")),
         position=position,
-        low=held[1] or _next(position),
+        low=counted.lowest_held or _next(position),
         others_low=await _others_low(link, keys, rows),
         last_id=info.get(b"last-generated-id", SMALLEST),
-        oldest_waiting_ms=await _oldest_waiting(link, keys, position),
+        oldest_at_ms=oldest_at_ms([await _first_unread(link, keys, position)], now_ms),
         never_given=_never_given(info, own),
         max_deleted=info.get(b"max-deleted-entry-id", SMALLEST),
-        pending=number(held[0]),
-        ready_pending=number(if_group(waiting, [0])[0]),
-        ready=number(ready),
-        delayed=number(delayed),
-        dead=number(dead),
-        alive=sum(float(at) > since_ms for at in beats[1::2]),
-        last_sign_ms=_last_sign(beats, facts),
-        state={text(name): text(value) for name, value in facts.items()},
+        counts=counted,
+        alive=alive(settled(beats), now_ms, facts.visibility_ms),
+        last_sign_at_ms=_last_sign_at(settled(beats), facts),
+        state=facts,
     )
 
 
@@ -209,7 +204,7 @@ async def consumers(link: Link, keys: Keys) -> Consumers:
     """Names in both consumer groups that no living worker has."""
     left: list[Consumer] = []
     too_many: dict[bytes, int] = {}
-    known = set(settled(await link.call("ZRANGE", keys.workers, 0, _MOST_WORKERS - 1)))
+    known = set(settled(await link.call("ZRANGE", keys.workers, 0, MOST_WORKERS - 1)))
     for key in (keys.stream, keys.ready):
         groups = [pairs(row) for row in if_stream((await link.calls([_groups(key)]))[0], [])]
         count = sum(number(row[b"consumers"]) for row in groups if row[b"name"] == keys.group)
@@ -230,8 +225,8 @@ async def weigh(link: Link, keys: Keys, standing: Standing) -> Weight:
         await _record_size(link, keys, zset) for zset in (keys.delayed, keys.finished)
     ]
     dead = ended or waiting  # theirs are found by their letters only, which may be large
-    size = standing.delayed * waiting + finished * ended + standing.dead * dead
-    records = standing.delayed + standing.dead + finished
+    size = standing.counts.delayed * waiting + finished * ended + standing.counts.dead * dead
+    records = standing.counts.delayed + standing.counts.dead + finished
     named = {
         text(key[len(keys.prefix) + 1 :]): size for key, size in zip(fixed, sizes, strict=True)
     }
@@ -264,16 +259,14 @@ async def _others_low(link: Link, keys: Keys, rows: dict[bytes, dict[bytes, Any]
     return min(lows, key=id_parts)
 
 
-async def _oldest_waiting(link: Link, keys: Keys, position: bytes) -> int | None:
-    """When the oldest entry that the group hasn't been given was added."""
-    [first] = await link.calls([("XRANGE", keys.stream, b"(" + position, "+", "COUNT", 1)])
-    rows = settled(first)
-    return id_parts(rows[0][0])[0] if rows else None
+async def _first_unread(link: Link, keys: Keys, position: bytes) -> list[Any]:
+    """The first entry that the group hasn't been given, in a list, or none."""
+    return list(await link.call("XRANGE", keys.stream, after(position), "+", "COUNT", 1))
 
 
-def _last_sign(beats: list[bytes], state: dict[bytes, Any]) -> int | None:
+def _last_sign_at(beats: list[bytes], state: GroupState) -> int | None:
     newest = int(float(beats[1])) if beats else 0
-    return max(newest, number(state.get(b"tick"))) or None
+    return max(newest, state.whole("tick") or 0) or None
 
 
 def _consumer(key: bytes, row: dict[bytes, Any]) -> Consumer:
