@@ -35,9 +35,8 @@ local function will_promote_due(now)
   for i = 1, #due, 2 do
     if #members == most then break end
     local job = unpadded(due[i])
-    local record = open_record(record_key(job))
-    local body, counts
-    if record and not has_moved(record) then body, counts = kept_body(record) end
+    local record = open_delayed(record_key(job))
+    local body = record and not has_moved(record) and kept_body(record)
     bytes = bytes + (body and body.bytes or 0)
     if #members > 0 and bytes > tonumber(ARGV[5]) then break end
     members[#members + 1] = record and due[i]
@@ -45,7 +44,7 @@ local function will_promote_due(now)
       skip(due[i], record_key(job))
     elseif body then
       local at = text(tonumber(due[i + 1]))
-      will_promote(job, at, '"due":' .. at, record, body, counts, now)
+      will_promote(job, at, '"due":' .. at, record, body, now)
     elseif not has_moved(record) then
       tell('vanished', job, '', record.exists and record, now)
       if record.exists then will_end(record, job, 'vanished', now) end

@@ -1,19 +1,18 @@
 -- The record of a job: opened (and checked) before the first write, written with its story.
 local KEPT_FIRST, KEPT_LAST = 20, 80
+local FACTS = {'e_count', 'fields', 'state', 'entry'}
 local ended = {'ZADD', FINISHED}
 
-local function ask_record(ask, key)
-  return ask('HMGET', key, 'e_count', 'fields', 'state', 'entry')
-end
-
--- The record as it is, or nil and the error if another type of key is in its place. What will be
--- written to it gathers in `sets` (a command), `drops` and, of many fields of its job, `body`.
-local function open_record(key)
-  local found = ask_record(redis.pcall, key)
+-- The record as it is, or nil and the error if another type of key is in its place. `asked`: names
+-- to read, which begin with FACTS; the values are in `found`. What will be written gathers in `sets`
+-- (a command), `drops` and, of many fields of its job, `body`.
+local function open_record(key, asked)
+  asked = asked or FACTS
+  local found = redis.pcall('HMGET', key, unpack(asked))
   if found.err then
     local wrong = wrong_type(key, 'hash')
     if wrong then return nil, wrong end
-    found = ask_record(redis.call, key)
+    found = redis.call('HMGET', key, unpack(asked))
   end
   return {
     key = key,
@@ -22,8 +21,9 @@ local function open_record(key)
     fields = tonumber(found[2] or 0),
     state = found[3],
     entry = found[4],
+    asked = asked,
+    found = found,
     sets = nil,
-    names = nil,
   }
 end
 
