@@ -8,7 +8,7 @@ from math import ceil
 from time import monotonic
 from typing import Any
 
-from retraced.errors import GroupMissing, InvalidEntry, StoreError, Unavailable
+from retraced.errors import Denied, GroupMissing, InvalidEntry, StoreError, Unavailable
 from retraced.log import Log
 from retraced.store.arrivals import (
     cancelled_among,
@@ -60,6 +60,7 @@ class Fetcher:
         self._stopping = False
         self._blocked = False
         self._busy = False
+        self._may_unblock = True
         self._bytes_each = 1024.0
         self._turn = 0
         self.last_read = monotonic()
@@ -93,14 +94,21 @@ class Fetcher:
             await asyncio.sleep(0.02)
 
     async def unblock(self) -> None:
-        """Ends the blocked read, by a word to Redis: closing it could strand what is on its way."""
+        """Ends the blocked read, by a word to Redis: closing it could strand what is on its way.
+
+        Without the right to say it (lost since the start), the read ends by itself, within 5 s.
+        """
         until = monotonic() + LONGEST_UNBLOCK_S
-        while self._blocked and monotonic() < until:
+        while self._may_unblock and self._blocked and monotonic() < until:
             if (client_id := self._reading.client_id) is None:
                 return
             try:
                 if await unblock(self._asking, client_id):
                     return
+            except Denied as error:
+                self._may_unblock = False
+                self._log.warning("unblock_denied", error=error)
+                return
             except StoreError as error:
                 self._log.debug("unblock_failed", error=error)
                 return

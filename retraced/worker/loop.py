@@ -223,10 +223,17 @@ class Worker:
                 for settler in self._settlers:
                     await settler.drained()
         except TimeoutError:
-            unsettled = sum(settler.unsettled for settler in self._settlers)
-            self.log.error(
-                "unsettled", jobs=unsettled, what="Redis did not answer; others take them over"
-            )
+            self._left_unsettled()
+
+    def _left_unsettled(self) -> None:
+        unusable = sum(settler.unusable for settler in self._settlers)
+        rest = sum(settler.unsettled for settler in self._settlers) - unusable
+        for jobs, why in (
+            (unusable, "the keys of their records are of another type"),
+            (rest, "Redis did not take what became of them in time"),
+        ):
+            if jobs:
+                self.log.error("unsettled", jobs=jobs, what=f"{why}; others take them over")
 
     async def _leave(self) -> None:
         try:

@@ -66,6 +66,11 @@ class Settler:
         return self._queued + len(self._unusable)
 
     @property
+    def unusable(self) -> int:
+        """Those of them whose record is a key of another type."""
+        return len(self._unusable)
+
+    @property
     def _queued(self) -> int:
         return len(self._completed) + len(self._others)
 

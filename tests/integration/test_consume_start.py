@@ -19,6 +19,8 @@ from tests.servers import Server, free_port
 from tests.waiting import wait_until
 from tests.workers import Crew, Ledger
 
+WITHOUT_UNBLOCK = ("-client", "+client|id")  # 6.2 can't take a single subcommand away
+
 
 def test_a_worker_waits_for_redis_says_so_once_and_starts_by_itself(
     private_server: Server, private_crew: Crew
@@ -48,14 +50,13 @@ def test_a_wrong_password_ends_the_worker_with_four_and_is_not_printed(
     assert "hunter2" not in worker.text
 
 
-@pytest.mark.parametrize("right", ["zadd", "xclaim", "xautoclaim", "unlink", "xtrim"])
+@pytest.mark.parametrize("right", ["zadd", "xclaim", "xautoclaim", "unlink", "xtrim", "unblock"])
 def test_a_missing_right_ends_the_worker_with_four_before_the_first_job(
     crew: Crew, raw: Any, stream: str, server: Server, ledger: Ledger, right: str
 ) -> None:
     add(raw, stream, type="note")
-    raw.execute_command(
-        "ACL", "SETUSER", "limited", "on", ">pass", "~*", "&*", "+@all", f"-{right}"
-    )
+    without = WITHOUT_UNBLOCK if right == "unblock" else (f"-{right}",)
+    raw.execute_command("ACL", "SETUSER", "limited", "on", ">pass", "~*", "&*", "+@all", *without)
     try:
         url = f"redis://limited:pass@127.0.0.1:{server.port}"
         worker = crew.consume(stream, "--drain", RETRACED_URL=url)
@@ -65,6 +66,23 @@ def test_a_missing_right_ends_the_worker_with_four_before_the_first_job(
     assert right in worker.text.lower()
     assert ledger.lines() == []
     assert Account(raw, stream).left() == {"stream": 1}
+
+
+def test_a_worker_that_lost_the_right_to_end_its_read_asks_for_it_once(
+    crew: Crew, raw: Any, stream: str, server: Server
+) -> None:
+    raw.execute_command("ACL", "SETUSER", "lesser", "on", ">pass", "~*", "&*", "+@all")
+    try:
+        url = f"redis://lesser:pass@127.0.0.1:{server.port}"
+        worker = crew.consume(stream, RETRACED_URL=url).ready()
+        wait_until(lambda: any("b" in each["flags"] for each in raw.client_list()), 5, "it reads")
+        raw.execute_command("ACL", "SETUSER", "lesser", *WITHOUT_UNBLOCK)
+        assert worker.stop() == 0
+    finally:
+        raw.execute_command("ACL", "DELUSER", "lesser")
+    assert len(worker.said("unblock_denied")) == 1
+    denials = [each for each in raw.acl_log() if each["username"] == "lesser"]
+    assert sum(each["count"] for each in denials) == 1
 
 
 def test_tls_to_a_server_without_it_ends_the_worker_with_four(

@@ -165,3 +165,19 @@ def test_a_job_that_can_not_be_settled_holds_up_no_other(
     assert ledger.jobs("done").count(stuck) == 1
     assert len(worker.said("record_unusable")) == 1
     assert worker.said("redis_refuses") == []
+
+
+def test_a_job_that_can_not_be_settled_at_the_end_is_said_to_be_why(
+    crew: Crew, raw: Any, stream: str, ledger: Ledger
+) -> None:
+    worker = crew.consume(stream, *SHORT).ready()
+    keys = Account(raw, stream).keys
+    stuck = "1700000000001-0"
+    raw.set(keys.job(stuck.encode()), "text")
+    ours = {"@job": stuck, "@attempt": 0, "@deliveries": 0, "@lost": 0, "@crashes": 0}
+    raw.xadd(keys.ready, {**ours, "type": "note"})
+    worker.hears("record_unusable")
+    worker.stop()
+    [said] = worker.said("unsettled")
+    assert (said["jobs"], "of another type" in said["what"]) == (1, True)
+    raw.delete(keys.job(stuck.encode()))
