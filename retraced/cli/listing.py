@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
 from retraced.cli.output import Format, printable
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.durations import format_ms
 
@@ -50,7 +49,7 @@ def show(
     No rows: `empty` goes to stderr and says what to do next; programs get an empty list.
     """
     if not rows and empty:
-        click.echo(empty, err=True)
+        note(empty)
     if not for_people(session):
         session.emit([row.data for row in rows if row.data is not None], columns)
     elif rows:
@@ -71,12 +70,11 @@ def print_rest(
     if after is None or (full and not for_people(session)):
         return
     if full:
-        click.echo(f"the next page: --after {after}", err=True)
+        note(f"the next page: --after {after}")
     else:
-        click.echo(
+        note(
             f"{looked:,} {noun}s were looked at, so far; go on: --after {after}, or look at more "
-            f"at once: --scan {looked * 10}",
-            err=True,
+            f"at once: --scan {looked * 10}"
         )
 
 

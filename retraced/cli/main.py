@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,9 +16,10 @@ from retraced import __version__, config
 from retraced.cli import commandline
 from retraced.cli.adapting import adapt, flag, name_variables, options
 from retraced.cli.output import Format
+from retraced.cli.prose import for_stderr
 from retraced.cli.sections import SECTIONS, summary
 from retraced.cli.session import Session
-from retraced.cli.suggesting import improve
+from retraced.cli.suggesting import improve, no_command
 from retraced.errors import ConfigError, RetracedError
 
 COMMANDS: Mapping[str, str] = {
@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, str] = {
 }
 
 _LONGEST = max(map(len, COMMANDS))
+_ERROR = "Error: "  # click's own
 
 
 class Failure(click.ClickException):
@@ -53,6 +54,9 @@ class Failure(click.ClickException):
     def __init__(self, error: RetracedError) -> None:
         super().__init__(str(error))
         setattr(self, "exit_code", error.exit_code)  # noqa: B010 - click reads it from the instance
+
+    def format_message(self) -> str:
+        return for_stderr(super().format_message(), behind=len(_ERROR))
 
 
 class Commands(click.Group):
@@ -119,7 +123,7 @@ class Commands(click.Group):
         name = args[0]
         command = self.get_command(ctx, name)
         if command is None:
-            ctx.fail(_unknown(name, self.targets))
+            ctx.fail(no_command(name, self.targets))
         if ctx.default_map is not None and name in ctx.default_map:
             settings = _defaults(command, ctx.default_map[name], where=f"[{name}]")
             ctx.default_map = {**ctx.default_map, name: settings}
@@ -159,6 +163,8 @@ def _as_failures() -> Iterator[None]:
         yield
     except click.UsageError as error:
         improve(error)
+        told = for_stderr(error.format_message(), behind=len(_ERROR))
+        setattr(error, "format_message", lambda: told)  # noqa: B010 - final in click's annotations
         raise
     except RetracedError as error:
         raise Failure(error) from error
@@ -177,14 +183,6 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> RetracedError | None:
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
     return first if isinstance(first, RetracedError) else None
-
-
-def _unknown(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=2)
-    hint = (
-        f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(known))}"
-    )
-    return f"no such command {name!r}; {hint}"
 
 
 def _settings(commands: Iterable[str], *, quiet: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 
 import click
 
@@ -17,6 +18,14 @@ def improve(error: click.UsageError) -> None:
         _name_choice(error)
     else:
         _name_command(error)
+
+
+def no_command(name: str, known: Iterable[str]) -> str:
+    """That there is no such command, and which was probably meant."""
+    close = difflib.get_close_matches(name, known, n=2)
+    likely = " or ".join(map(repr, close))
+    hint = f"Did you mean {likely}?" if close else f"There are {', '.join(known)}."
+    return f"No such command {name!r}. {hint}"
 
 
 def _name_choice(error: click.BadParameter) -> None:
@@ -36,10 +45,7 @@ def _name_command(error: click.UsageError) -> None:
         return
     if "Did you mean" in error.format_message():  # newer versions of click do it themselves
         return
-    known = group.list_commands(error.ctx)
-    close = difflib.get_close_matches(given[1], known, n=2)
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(known)}."
-    _say(error, f"{error.message.rstrip('.')}. {hint}")
+    _say(error, no_command(given[1], group.list_commands(error.ctx)))
 
 
 def _say(error: click.UsageError, message: str) -> None:

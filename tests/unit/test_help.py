@@ -80,7 +80,7 @@ def test_every_command_has_its_line_in_a_section_and_every_line_its_command() ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["strems"], "did you mean streams?"),
+        (["strems"], "Did you mean 'streams'?"),
         (["dlq", "lst"], "Did you mean 'list'?"),
         (["dlq", "list", "s", "--grop", "g"], "--group"),
         (["-o", "jso", "streams"], "Did you mean 'json'?"),

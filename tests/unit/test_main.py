@@ -134,8 +134,9 @@ def test_a_bug_beside_it_is_not_hidden(run: Run) -> None:
 def test_an_unknown_command_gets_a_suggestion(run: Run) -> None:
     result = run("prob")
     assert result.exit_code == 2
-    assert "no such command 'prob'; did you mean probe?" in result.stderr
-    assert "there are probe, things" in run("zzz").stderr
+    assert "No such command 'prob'. Did you mean 'probe'?" in result.stderr
+    assert "No such command 'zzz'. There are probe, things." in run("zzz").stderr
+    assert "No such command 'prob'. Did you mean 'probe'?" in run("things", "prob").stderr
 
 
 def test_the_version_is_the_packages(run: Run) -> None:
