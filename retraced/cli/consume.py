@@ -11,15 +11,14 @@ import click
 
 from retraced import supervisor
 from retraced.cli.executing import executor_of
+from retraced.cli.options import group_option
 from retraced.cli.session import Session
-from retraced.cli.values import BackoffSpec, Duration, Size
-from retraced.durations import parse_time_ms
-from retraced.errors import ConfigError, InvalidEntry
+from retraced.cli.values import BackoffSpec, Duration, RetentionSpec, Share, Size, StartId
+from retraced.errors import ConfigError
 from retraced.keys import Keys
 from retraced.log import Level, Log
-from retraced.retention import Retention
 from retraced.store.writes import LEAST_VISIBILITY_MS
-from retraced.worker.brake import Brake, FailureLimit
+from retraced.worker.brake import Brake
 from retraced.worker.loop import Worker
 from retraced.worker.options import WorkerOptions
 from retraced.worker.subscription import Policy, Subscription
@@ -43,7 +42,7 @@ used; 4 Redis refuses it; 5 drained, but jobs died or wait for a handler;
 
 @click.command(epilog=EXAMPLES)
 @click.argument("streams", nargs=-1, required=True, metavar="STREAM...")
-@click.option("--group", required=True, metavar="G", help="The consumer group to work for.")
+@group_option("The consumer group to work for.")
 @click.option("--app", metavar="MODULE:ATTR", help="Python handlers: where the App is.")
 @click.option("--exec", "command", metavar="COMMAND", help="A command to run for each job.")
 @click.option(
@@ -116,11 +115,13 @@ used; 4 Redis refuses it; 5 drained, but jobs died or wait for a handler;
     "start",
     default="start",
     show_default=True,
+    type=StartId(),
     metavar="start|now|ID|TIME",
     help="Where a new group begins; after an ID, at a TIME.",
 )
 @click.option(
     "--retain",
+    type=RetentionSpec(),
     metavar="7d|100000|all",
     help="Keep settled jobs in the stream for so long, or so many of them, for replay and for "
     "groups to come. The most that any group asked for counts.",
@@ -139,6 +140,7 @@ used; 4 Redis refuses it; 5 drained, but jobs died or wait for a handler;
 )
 @click.option(
     "--pause-on-failure",
+    type=Share(),
     metavar="PERCENT/N",
     help="Pause the group when so many of this worker's last N attempts failed, as 90%/100.",
 )
@@ -235,7 +237,7 @@ def _subscriptions(flags: dict[str, Any]) -> list[Subscription]:
         max_crashes=flags["max_crashes"],
         unhandled_after_ms=flags["unhandled_after"],
     )
-    limit = flags["pause_on_failure"] and FailureLimit.parse(flags["pause_on_failure"])
+    limit = flags["pause_on_failure"]
     return [
         Subscription(
             Keys.of(stream, flags["group"]),
@@ -266,32 +268,10 @@ def _options(flags: dict[str, Any]) -> WorkerOptions:
         suspects=flags["suspects"],
         grace_ms=flags["grace"],
         visibility_ms=flags["visibility_timeout"],
-        start=start_id(flags["start"]),
+        start=flags["start"],
         delete_settled=flags["delete_settled"],
-        retain=_retention(flags["retain"]),
+        retain=flags["retain"],
         max_jobs=flags["max_jobs"],
         drain=flags["drain"] or flags["drain_until"] is not None,
         drain_until_ms=flags["drain_until"],
     )
-
-
-def _retention(spec: str | None) -> Retention | None:
-    try:
-        return None if spec is None else Retention.parse(spec)
-    except ValueError as error:
-        raise ConfigError(f"--retain: {error}") from error
-
-
-def start_id(text: str) -> bytes:
-    """Where a new group begins, as XGROUP CREATE takes it: it gets what comes after this id."""
-    if text in ("start", "now"):
-        return b"0" if text == "start" else b"$"
-    ms, dash, seq = text.partition("-")
-    if ms.isascii() and ms.isdigit() and (not dash or (seq.isascii() and seq.isdigit())):
-        return text.encode()
-    try:
-        return b"%d-18446744073709551615" % (parse_time_ms(text, field="--from") - 1)
-    except InvalidEntry as error:
-        raise ConfigError(
-            f"--from {text!r}: start, now, an entry's ID or a time: {error.why}"
-        ) from error

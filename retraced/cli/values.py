@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from retraced.backoff import Backoff
 from retraced.config import parse_size
 from retraced.durations import DURATION_REMEDY, duration_ms, parse_time_ms
-from retraced.errors import InvalidEntry
+from retraced.errors import InvalidEntry, UsageError
 from retraced.filter import JOB_ID
 from retraced.retention import Retention
+
+if TYPE_CHECKING:
+    from retraced.worker.brake import FailureLimit
 
 NOTHING = "none"
 _DIGITS_OF_A_TIME = 12  # fewer are no Unix ms of our days
@@ -124,19 +127,71 @@ class Moment(click.ParamType[Point]):
 
 
 class RetentionSpec(click.ParamType["Retention | str"]):
-    """What a stream retains: 7d, 100000 or all; `none` stays that word."""
+    """What a stream retains: 7d, 100000 or all; with `or_none`, `none` stays that word."""
 
     name = "retention"
+
+    def __init__(self, *, or_none: bool = False) -> None:
+        self._or_none = or_none
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Retention | str:
-        if isinstance(value, Retention) or str(value).lower() == NOTHING:
-            return value if isinstance(value, Retention) else NOTHING
+        if isinstance(value, Retention):
+            return value
+        if str(value).lower() == NOTHING:
+            return NOTHING if self._or_none else self._ends_nothing(param, ctx)
         try:
             return Retention.parse(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+    def _ends_nothing(self, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
+        self.fail(
+            f"{NOTHING!r} is for `retraced groups set`, which ends what a stream retains; here "
+            "leave the option out",
+            param,
+            ctx,
+        )
+
+
+class Share(click.ParamType["FailureLimit"]):
+    """How many of a worker's last attempts: 90%/100."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> FailureLimit:
+        from retraced.worker.brake import FailureLimit
+
+        if isinstance(value, FailureLimit):
+            return value
+        try:
+            return FailureLimit.parse(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class StartId(click.ParamType[bytes]):
+    """Where a new group begins, as XGROUP CREATE takes it: it gets what comes after this id."""
+
+    name = "start"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        text = str(value)
+        if text in ("start", "now"):
+            return b"0" if text == "start" else b"$"
+        if JOB_ID.fullmatch(text):
+            return text.encode()
+        try:
+            return b"%d-18446744073709551615" % (parse_time_ms(text, field="--from") - 1)
+        except InvalidEntry as error:
+            self.fail(f"{text!r}: start, now, an entry's ID or a time: {error.why}", param, ctx)
 
 
 def _duration_ms(

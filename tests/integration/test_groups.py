@@ -180,3 +180,8 @@ async def test_deletions_that_spoil_xinfos_lag_dont_spoil_the_count(
     raw.xdel(stream, jobs[3])
     groups: Any = raw.xinfo_groups(stream)
     assert await _counted(link, stream, groups[0]["last-delivered-id"]) == Count(2)
+
+
+def test_a_new_group_has_no_retention_to_end(url: str, stream: str) -> None:
+    ran = run(url, "groups", "create", stream, "--group", "mail", "--retain", "none")
+    assert (ran.code, "retraced groups set" in ran.err) == (2, True)

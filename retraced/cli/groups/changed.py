@@ -85,7 +85,7 @@ def _fact(flag: str, kind: click.ParamType[Any], told: str) -> Callable[[F], F]:
 @_fact("--dlq-bytes", Size(), "Keep at most so much of them.")
 @click.option(
     "--retain",
-    type=RetentionSpec(),
+    type=RetentionSpec(or_none=True),
     metavar=f"SPEC|{_NONE}",
     help="What the stream keeps of settled entries: 7d, 100000, all.",
 )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from retraced.cli.listing import Row, show
+from retraced.cli.options import group_option
 from retraced.cli.session import Session
-from retraced.cli.values import Duration, RetentionSpec
+from retraced.cli.values import Duration, RetentionSpec, StartId
 from retraced.keys import Keys
 from retraced.retention import Retention
 
@@ -28,12 +29,13 @@ JSON: id (the group), stream, created (false: it was there), visibility_timeout_
 """
 )
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="Letters, digits and _ . -")
+@group_option("Letters, digits and _ . -")
 @click.option(
     "--from",
     "start",
     default="start",
     show_default=True,
+    type=StartId(),
     metavar="start|now|ID|TIME",
     help="Where it begins; after an ID, at a TIME.",
 )
@@ -57,28 +59,26 @@ def create(
     stream: str,
     *,
     group: str,
-    start: str,
+    start: bytes,
     visibility_timeout: int | None,
     delete_settled: bool,
-    retain: Retention | str | None,
+    retain: Retention | None,
 ) -> None:
     """Make a group on STREAM, best before its first job.
 
     Every group gets each job that is added from then on. A group that exists stays as it is.
     """
-    from retraced.cli.consume import start_id
     from retraced.store.arrivals import register
     from retraced.store.joining import joined
     from retraced.store.writes import join
     from retraced.worker import guard
 
-    keys, place = Keys.of(stream, group), start_id(start)
-    retention = retain if isinstance(retain, Retention) else None
+    keys = Keys.of(stream, group)
 
     async def work(link: Link) -> Joined:
-        if not delete_settled and retention is None:
-            await guard.check(link, keys, start=place)
-        call = join(keys, visibility_ms=visibility_timeout, start=place, retain=retention)
+        if not delete_settled and retain is None:
+            await guard.check(link, keys, start=start)
+        call = join(keys, visibility_ms=visibility_timeout, start=start, retain=retain)
         answer = await joined(link, keys, call)
         await register(link, keys)
         return answer
