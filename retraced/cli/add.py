@@ -12,6 +12,7 @@ import click
 import orjson
 
 from retraced.cli.output import Format, emit
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.cli.values import DurationText
 from retraced.entry import decode
@@ -179,4 +180,4 @@ def _add_lines(session: Session, stream: str, source: str) -> None:
 
         session.run(work)
     if not lines.added:
-        click.echo(f"{lines.name} has no lines: nothing was added", err=True)
+        note(f"{lines.name} has no lines: nothing was added")

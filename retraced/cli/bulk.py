@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-import click
-
 from retraced.cli.asked import Asked, Verb
 from retraced.cli.bulkresult import (
     BY_LINE,
@@ -25,6 +23,7 @@ from retraced.cli.bulkresult import (
     would,
 )
 from retraced.cli.progress import Progress
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.errors import NotFound, Refused, ScriptFailed, StoreError, WrongType
 from retraced.keys import Keys
@@ -176,11 +175,11 @@ class _Work(Generic[C]):
                     break
         except (asyncio.CancelledError, StoreError) as error:
             self.progress.close()
-            click.echo(self._stopped(unsure=isinstance(error, StoreError)), err=True)
+            note(self._stopped(unsure=isinstance(error, StoreError)))
             raise
         self.progress.close()
         if further := self.going_on.further(self.found):
-            click.echo(further, err=True)
+            note(further)
 
     async def _page(self, page: Sequence[C]) -> None:
         wanted = page[: self._left()]

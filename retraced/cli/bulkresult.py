@@ -12,6 +12,7 @@ import click
 from retraced.cli.asked import Asked, Verb
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.output import Format
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.cli.words import plural
 from retraced.errors import NotFound, Refused
@@ -145,7 +146,7 @@ def _report_count(session: Session, found: BulkResult, *, verb: Verb, where: str
         data = {"would": verb.do, "count": found.would, "of": found.of}
         session.emit([{**data, "examples": found.examples}], ["count"])
     elif not found.would:
-        click.echo(f"{_nothing(found, verb, where)}: nothing to do", err=True)
+        note(f"{_nothing(found, verb, where)}: nothing to do")
     else:
         more = "for example" if found.would > len(found.examples) else "these"
         click.echo(f"{would(found, verb)} {where}, {more}:")
@@ -158,7 +159,7 @@ def _report_bulk(session: Session, found: BulkResult, *, verb: Verb, where: str)
         session.emit([_counted(found, verb)], ["done"])
     elif session.form is Format.TABLE:
         if not found.seen:
-            click.echo(f"{_nothing(found, verb, where)}: nothing to do", err=True)
+            note(f"{_nothing(found, verb, where)}: nothing to do")
             return
         click.echo(f"{summary(found, verb)} {where}")
         if found.not_done:

@@ -10,6 +10,7 @@ import click
 
 from retraced.cli.asked import Asked, Verb, bulk_json, bulk_options
 from retraced.cli.options import group_option, page_options
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def list_(
     nothing = f"no {kind} {where(stream, group)}"
     show(session, rows, _COLUMNS, flexible="error", empty=nothing)
     if for_people(session) and len(rows) < total:
-        click.echo(f"{len(rows):,} of {total:,} delayed jobs are shown", err=True)
+        note(f"{len(rows):,} of {total:,} delayed jobs are shown")
     print_rest(session, page.next, looked=page.looked, full=len(rows) == limit)
     if for_people(session):
         say_paused(stream, group, paused)

@@ -15,6 +15,7 @@ from retraced.cli.listing import for_people, moment, shortened, terminal_width
 from retraced.cli.lookup import groups_meant, job_id
 from retraced.cli.options import group_option
 from retraced.cli.output import Format, printable
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.cli.values import Moment, Point
 from retraced.events import Event, EventName, describe
@@ -143,7 +144,7 @@ async def _backlog(
     found.sort(key=lambda each: each[1].at_ms)
     _print(session, found[-limit:] if limit else [], several=len(groups) > 1)
     if not found:
-        click.echo(_nothing(since_ms is not None), err=True)
+        note(_nothing(since_ms is not None))
     return places
 
 

@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import click
-
 from retraced.cli.newfile import new_file
 from retraced.cli.output import json_line
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.cli.words import plural
 from retraced.errors import StoreError
@@ -45,7 +44,7 @@ def export_to(
         try:
             session.run(lambda link: write(link, lines))
         except (StoreError, KeyboardInterrupt):
-            click.echo(f"stopped after {plural(lines.written, noun)}", err=True)
+            note(f"stopped after {plural(lines.written, noun)}")
             raise
     where = "standard output" if file == "-" else file
-    click.echo(f"exported {plural(lines.written, noun)} to {where}", err=True)
+    note(f"exported {plural(lines.written, noun)} to {where}")

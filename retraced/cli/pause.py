@@ -9,6 +9,7 @@ import click
 from retraced.cli.listing import Row, show, when
 from retraced.cli.lookup import found_group, person
 from retraced.cli.pausewords import pause_data
+from retraced.cli.prose import note
 from retraced.cli.remedy import command
 from retraced.cli.session import Session
 from retraced.cli.words import plural
@@ -64,10 +65,10 @@ def pause(session: Session, stream: str, *, group: str, reason: str) -> None:
 
     found, changed = session.run(work)
     if not changed:
-        click.echo(f"group {group} of {stream} was paused already: nothing was changed", err=True)
+        note(f"group {group} of {stream} was paused already: nothing was changed")
     show(session, [_row(found, changed)], _COLUMNS, flexible="why")
-    click.echo(_left(found), err=True)
-    click.echo(f"to go on: {command('resume', stream, '--group', group)}", err=True)
+    note(_left(found))
+    note(f"to go on: {command('resume', stream, '--group', group)}")
 
 
 @click.command(epilog=RESUME)
@@ -89,12 +90,12 @@ def resume(session: Session, stream: str, *, group: str) -> None:
 
     before, found, changed = session.run(work)
     if not changed:
-        click.echo(f"group {group} of {stream} isn't paused: nothing was changed", err=True)
+        note(f"group {group} of {stream} isn't paused: nothing was changed")
     elif before.pause is not None:
-        click.echo(f"it had been paused since {when(before.pause.since_ms)} UTC", err=True)
+        note(f"it had been paused since {when(before.pause.since_ms)} UTC")
     show(session, [_row(found, changed)], _COLUMNS, flexible="why")
     if not found.workers:
-        click.echo("no worker of this group is alive: nothing starts until one is", err=True)
+        note("no worker of this group is alive: nothing starts until one is")
 
 
 def _row(group: GroupSummary, changed: bool) -> Row:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from retraced.cli.listing import iso, when
 from retraced.cli.output import printable
+from retraced.cli.prose import note
 from retraced.cli.remedy import command
 
 if TYPE_CHECKING:
@@ -33,5 +32,5 @@ def say_paused(stream: str, group: str, pause: Pause | None) -> None:
     """Says on stderr that a group is paused, and what ends that; nothing if it isn't."""
     if pause is not None:
         going_on = command("resume", stream, "--group", group)
-        click.echo(f"group {group} of {stream} is {paused_words(pause)}", err=True)
-        click.echo(f"to go on: {going_on}", err=True)
+        note(f"group {group} of {stream} is {paused_words(pause)}")
+        note(f"to go on: {going_on}")

@@ -14,6 +14,7 @@ from retraced.cli.bulkresult import BulkResult, report
 from retraced.cli.listing import when
 from retraced.cli.lookup import found_group
 from retraced.cli.options import group_option
+from retraced.cli.prose import note
 from retraced.cli.remedy import command, where
 from retraced.cli.session import Session
 from retraced.cli.values import Moment, Point
@@ -162,4 +163,4 @@ async def _check_retention(link: Link, keys: Keys) -> None:
     oldest_ms = added_ms(kept.oldest)
     if oldest_ms is not None:
         since = f"the oldest entry is of {when(oldest_ms)} UTC"
-        click.echo(f"{stream} retains {kept.spec}; {since}", err=True)
+        note(f"{stream} retains {kept.spec}; {since}")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 
 from retraced import embedded
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.config import DATA_DIRECTORY
 from retraced.errors import NotFound, Refused
@@ -49,7 +50,7 @@ def start(session: Session, port: int | None) -> None:
     """Start it, to run until `server stop`."""
     running, started = embedded.start(session.data_directory(), port=port)
     did = "started" if started else "runs already; it now stays until `retraced server stop`:"
-    click.echo(f"{did} {running.url}, data in {running.directory}", err=True)
+    note(f"{did} {running.url}, data in {running.directory}")
     _show(session, running, in_use=not started and embedded.status(running.directory)[1])
 
 
@@ -68,7 +69,7 @@ def stop(session: Session, yes: bool) -> None:
     directory = session.data_directory()
     running, in_use = embedded.status(directory)
     if running is None:
-        click.echo(f"no embedded server runs in {directory}", err=True)
+        note(f"no embedded server runs in {directory}")
         return
     if in_use and not yes:
         raise Refused(
@@ -76,7 +77,7 @@ def stop(session: Session, yes: bool) -> None:
             "stop them first, or add --yes"
         )
     embedded.stop(directory)
-    click.echo(f"stopped; its data stay in {running.directory}", err=True)
+    note(f"stopped; its data stay in {running.directory}")
 
 
 @server.command(epilog=f"\b\nExample:\n  retraced server status\n{_JSON}")

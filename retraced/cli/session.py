@@ -11,10 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import click
-
 from retraced import config
 from retraced.cli import output
+from retraced.cli.prose import note
 from retraced.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -113,10 +112,7 @@ class Session:
 
         stay = self._held.enter_context(join(config.embedded_directory(url)))
         did = "started" if stay.started else "joined"
-        click.echo(
-            f"{did} the embedded server at {stay.server.url}, data in {stay.server.directory}",
-            err=True,
-        )
+        note(f"{did} the embedded server at {stay.server.url}, data in {stay.server.directory}")
         return stay.server.url
 
 

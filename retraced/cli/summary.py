@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from retraced.cli.pausewords import pause_data, say_paused
+from retraced.cli.prose import note
 from retraced.durations import format_ms
 
 if TYPE_CHECKING:
@@ -54,10 +53,7 @@ def explain(groups: Iterable[GroupSummary]) -> None:
     for group in groups:
         stream, name = group.stream.decode(), group.group.decode()
         if not group.exists:
-            click.echo(
-                f"group {name} is gone from the stream {stream}; its next worker makes it again",
-                err=True,
-            )
+            note(f"group {name} is gone from the stream {stream}; its next worker makes it again")
         say_paused(stream, name, group.pause)
 
 

@@ -11,6 +11,7 @@ import click
 from retraced.cli.listing import Row, ago, for_people, shortened, stamps, terminal_width
 from retraced.cli.listing import show as show_rows
 from retraced.cli.output import printable
+from retraced.cli.prose import note
 from retraced.cli.remedy import command
 from retraced.cli.session import Session
 from retraced.cli.words import plural
@@ -90,7 +91,7 @@ def show(session: Session, census: Census, *, now_ms: int, limit: int, empty: st
     left = len(census.kinds) - len(kinds)
     if left and for_people(session):
         rest = sum(kind.count for kind in census.largest()[limit:])
-        click.echo(f"and {plural(left, 'smaller kind')} with {rest:,} in all: --limit", err=True)
+        note(f"and {plural(left, 'smaller kind')} with {rest:,} in all: --limit")
 
 
 def say_what_next(session: Session, census: Census, stream: str, group: str) -> None:
@@ -103,7 +104,7 @@ def say_what_next(session: Session, census: Census, stream: str, group: str) -> 
         return
     term = f"{name}={_quoted(largest.value)}"
     go_on = command("dlq", "requeue", stream, "--group", group, term)
-    click.echo(f"all of a kind: {go_on} --dry-run", err=True)
+    note(f"all of a kind: {go_on} --dry-run")
 
 
 def _lines(kinds: list[Kind], now_ms: int) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retraced.cli.options import group_option, page_options
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.errors import UsageError
 
@@ -101,7 +102,7 @@ def _list(
     show(session, rows, COLUMNS, flexible="error", empty=_nothing(span, looked))
     if looked.full and for_people(session):
         of = f"out of {looked.seen:,} looked at" if condition else f"of {looked.total:,}"
-        click.echo(f"{len(rows):,} {of} dead letters are shown", err=True)
+        note(f"{len(rows):,} {of} dead letters are shown")
     _say_how_to_go_on(session, looked)
 
 

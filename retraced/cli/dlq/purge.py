@@ -9,6 +9,7 @@ import click
 
 from retraced.cli.asked import Asked, Verb, bulk_json, bulk_options
 from retraced.cli.options import group_option
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 
 if TYPE_CHECKING:
@@ -46,10 +47,9 @@ def purge(session: Session, stream: str, *, group: str, asked: Asked) -> None:
     from retraced.cli.remedy import where
 
     if not asked.agreed and not asked.dry_run:
-        click.echo(
+        note(
             "what is purged can't be brought back: fields and payload are lost, the story\n"
-            "stays for 7 days; to keep a copy: retraced dlq export",
-            err=True,
+            "stays for 7 days; to keep a copy: retraced dlq export"
         )
     found = session.run(lambda link: _purge(link, session, stream, group, asked))
     report(session, found, asked=asked, verb=_VERB, where=where(stream, group))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-import click
-
 from retraced.cli.dlq.changes import CantChange
 from retraced.cli.dlq.letters import Wanted
 from retraced.cli.dlq.requeuer import Requeuer
+from retraced.cli.prose import note
 from retraced.cli.words import plural
 
 
@@ -28,10 +27,7 @@ class Rehearsal:
     def tell(self) -> None:
         """Says on stderr how many would be refused, and why the first of them."""
         if self._refused:
-            click.echo(
-                f"{plural(self._refused, 'dead letter')} would be refused, first {self._first}",
-                err=True,
-            )
+            note(f"{plural(self._refused, 'dead letter')} would be refused, first {self._first}")
 
     async def _is_possible(self, wanted: Wanted) -> bool:
         why = await self._refusal(wanted)

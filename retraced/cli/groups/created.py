@@ -8,6 +8,7 @@ import click
 
 from retraced.cli.listing import Row, show
 from retraced.cli.options import group_option
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.cli.values import Duration, RetentionSpec, StartId
 from retraced.keys import Keys
@@ -86,7 +87,7 @@ def create(
     found = session.run(work)
     known = found.created or found.restored
     if not known:
-        click.echo(f"group {group} of {stream} exists already: nothing was changed", err=True)
+        note(f"group {group} of {stream} exists already: nothing was changed")
     data = {
         "id": group,
         "stream": stream,

@@ -9,6 +9,7 @@ import click
 from retraced.cli.groups.listed import COLUMNS, row
 from retraced.cli.listing import show
 from retraced.cli.lookup import found_group
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.cli.words import plural
 from retraced.errors import Refused
@@ -53,17 +54,16 @@ def delete(session: Session, stream: str, *, group: str, yes: bool) -> None:
     lost = session.run(work)
     show(session, [row(lost)], COLUMNS)
     if lost.workers:
-        click.echo(
+        note(
             f"careful: {plural(lost.workers, 'worker')} of this group gave a sign of life and "
-            "would make it again; stop them first",
-            err=True,
+            "would make it again; stop them first"
         )
     if not yes:
         raise Refused(
             f"deleting group {group!r} of {stream!r} loses {loss(lost)}. Nothing was deleted; "
             "say --yes to delete it"
         )
-    click.echo(f"deleted group {group} of {stream}; lost: {loss(lost)}", err=True)
+    note(f"deleted group {group} of {stream}; lost: {loss(lost)}")
 
 
 def loss(group: GroupSummary) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
 from retraced.cli.listing import Row, ago, first_line, for_people, show, stamps
+from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.durations import format_ms
 from retraced.entry import added_ms
@@ -30,7 +29,7 @@ def print_page(
         nothing += "; one that succeeded at once leaves no record here: `retraced trace` finds it"
     show(session, rows, _COLUMNS, flexible="note", empty=nothing)
     if for_people(session):
-        click.echo(_counted(counts), err=True)
+        note(_counted(counts))
 
 
 def job_data(row: JobRow, now_ms: int) -> dict[str, Any]:
