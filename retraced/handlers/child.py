@@ -9,12 +9,14 @@ import asyncio
 import errno
 import fcntl
 import os
+import select
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
+from weakref import WeakKeyDictionary
 
 PIPE_BYTES = 65_536
 LEFT_BYTES = 1_048_576
@@ -40,9 +42,8 @@ class _Pipe(ABC):
             os.set_blocking(self._ours, False)
 
     def begin(self) -> None:
-        """Start the transfer; the child has its end by now."""
+        """The child has its end by now."""
         self._close_theirs()
-        self._begin()
 
     def close(self) -> None:
         """End it on our side."""
@@ -52,10 +53,6 @@ class _Pipe(ABC):
     @abstractmethod
     def _ends(self, read: int, write: int) -> tuple[int, int]:
         """Which end is ours, and which is theirs."""
-
-    @abstractmethod
-    def _begin(self) -> None:
-        """Starts to read from our end, or to write to it."""
 
     def _close_theirs(self) -> None:
         if self.theirs >= 0:
@@ -74,18 +71,18 @@ class _Pipe(ABC):
 
 
 class Reading(_Pipe):
-    """What the child writes: bytes to `sink`, as they come.
+    """What the child writes: bytes to `sink`, as they come."""
 
-    With `after_s` the loop looks at the pipe only after that time, so that a child which ends
-    sooner costs it nothing: what it wrote is taken at the end.
-    """
-
-    def __init__(self, sink: Callable[[bytes], None], *, after_s: float = 0.0) -> None:
+    def __init__(self, sink: Callable[[bytes], None]) -> None:
         super().__init__()
         self._sink = sink
-        self._after_s = after_s
-        self._timer: asyncio.TimerHandle | None = None
         self._listens = False
+
+    def listen(self) -> None:
+        """Take what comes from now on as it comes; before, it stays in the pipe."""
+        if self._ours >= 0:
+            self._listens = True
+            self._loop.add_reader(self._ours, self._read)
 
     def close(self) -> None:
         """Take what the child has left in the pipe; grandchildren that hold it lose it."""
@@ -97,19 +94,7 @@ class Reading(_Pipe):
     def _ends(self, read: int, write: int) -> tuple[int, int]:
         return read, write
 
-    def _begin(self) -> None:
-        if self._after_s:
-            self._timer = self._loop.call_later(self._after_s, self._listen)
-        else:
-            self._listen()
-
-    def _listen(self) -> None:
-        self._listens = True
-        self._loop.add_reader(self._ours, self._read)
-
     def _let_go(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         if self._listens:
             self._loop.remove_reader(self._ours)
 
@@ -138,7 +123,9 @@ class Writing(_Pipe):
     def _ends(self, read: int, write: int) -> tuple[int, int]:
         return write, read
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Start to write."""
+        super().begin()
         if not self._write():
             self._waits = True
             self._loop.add_writer(self._ours, self._write)
@@ -167,10 +154,17 @@ class Writing(_Pipe):
 class Child:
     """A started child process, leader of its own session and process group."""
 
-    def __init__(self, pid: int, pipes: Sequence[Reading | Writing]) -> None:
+    def __init__(self, pid: int, pipes: Sequence[Reading | Writing], listen_after_s: float) -> None:
         self.pid = pid  # its session's and its process group's as well
         self._pipes = pipes
         self._exit = _Exit(pid)
+        self._timer: asyncio.TimerHandle | None = None
+        for pipe in pipes:
+            pipe.begin()
+        if listen_after_s:
+            self._timer = asyncio.get_running_loop().call_later(listen_after_s, self._listen)
+        else:
+            self._listen()
 
     @classmethod
     def start(
@@ -182,11 +176,13 @@ class Child:
         stdout: Reading | None = None,
         stderr: Reading | None = None,
         extra: Reading | None = None,
+        listen_after_s: float = 0.0,
     ) -> "Child":
         """Start it; `extra` is passed under the same number. Raises OSError and ValueError.
 
         The command is looked up in the PATH of `env`. None for stdout or stderr: this process's
-        own. The pipes are closed when it can't start.
+        own. The pipes are closed when it can't start. What it writes in its first `listen_after_s`
+        is read when they are over or at its end: one that ends sooner costs the loop less.
         """
         pipes = [pipe for pipe in (stdin, stdout, stderr, extra) if pipe is not None]
         try:
@@ -199,10 +195,7 @@ class Child:
         except BaseException:
             _close(pipes)
             raise
-        child = cls(pid, pipes)
-        for pipe in pipes:
-            pipe.begin()
-        return child
+        return cls(pid, pipes, listen_after_s)
 
     async def wait(self) -> int:
         """Its return code, negative for a signal; grandchildren aren't waited for."""
@@ -237,7 +230,14 @@ class Child:
 
     def close(self) -> None:
         """Close the pipes, after taking what is left in them."""
+        if self._timer is not None:
+            self._timer.cancel()
         _close(self._pipes)
+
+    def _listen(self) -> None:
+        for pipe in self._pipes:
+            if isinstance(pipe, Reading):
+                pipe.listen()
 
     async def _gone(self, within_s: float) -> bool:
         try:
@@ -279,11 +279,8 @@ class _Exit:
         self._pid = pid
         self._loop = asyncio.get_running_loop()
         self._waiters: list[asyncio.Future[int]] = []
-        self._descriptor = _watch_of(pid)
-        if self._descriptor is None:
+        if not _Pidfds.of(self._loop).watch(pid, self._ended):
             threading.Thread(target=self._await_it, daemon=True).start()
-        else:
-            self._loop.add_reader(self._descriptor, self._ended)
 
     async def wait(self) -> int:
         if self.code is not None:
@@ -292,13 +289,12 @@ class _Exit:
         self._waiters.append(waiter)
         return await waiter
 
-    def _ended(self) -> None:
-        """The pidfd is readable: it has ended."""
+    def _ended(self) -> bool:
+        """Whether it has ended indeed."""
         code = _reaped(self._pid, os.WNOHANG)
-        if code is not None and self._descriptor is not None:
-            self._loop.remove_reader(self._descriptor)
-            os.close(self._descriptor)
+        if code is not None:
             self._tell(code)
+        return code is not None
 
     def _await_it(self) -> None:
         code = _reaped(self._pid, 0) or 0
@@ -311,6 +307,50 @@ class _Exit:
             if not waiter.done():
                 waiter.set_result(code)
         self._waiters.clear()
+
+
+class _Pidfds:
+    """All children of one event loop, in an epoll set of their own: the loop watches only that.
+
+    (To give each pidfd to the loop costs uvloop a dozen system calls for each child.)
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ended: dict[int, Callable[[], bool]] = {}
+        self._set: select.epoll | None = None
+        if hasattr(os, "pidfd_open"):
+            self._set = select.epoll()
+            loop.add_reader(self._set.fileno(), self._look)
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> "_Pidfds":
+        found = _pidfds.get(loop)
+        if found is None:
+            found = _pidfds[loop] = cls(loop)
+        return found
+
+    def watch(self, pid: int, ended: Callable[[], bool]) -> bool:
+        """Calls `ended` at the end of the child, until that is true. False: it can't be watched."""
+        if self._set is None:
+            return False
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:  # an old kernel, forbidden, or no descriptor is left
+            return False
+        self._set.register(descriptor, select.EPOLLIN)
+        self._ended[descriptor] = ended
+        return True
+
+    def _look(self) -> None:
+        assert self._set is not None, "it is the set that is readable"
+        for descriptor, _ in self._set.poll(0):
+            if self._ended[descriptor]():
+                del self._ended[descriptor]
+                self._set.unregister(descriptor)
+                os.close(descriptor)
+
+
+_pidfds: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pidfds] = WeakKeyDictionary()
 
 
 def returned(code: int) -> str:
@@ -345,13 +385,19 @@ def _spawned(
     raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
 
 
-def _places(name: str, env: Mapping[str, str]) -> Sequence[str]:
+def _places(name: str, env: Mapping[str, str]) -> Iterator[str]:
     """Where the command may be: itself if it names a directory, else what there is on the PATH."""
     if os.sep in name:
-        return (name,)
-    folders = env.get("PATH", os.defpath).split(os.pathsep)
-    paths = [os.path.join(folder, name) for folder in folders]  # noqa: PTH118 - each start does it
-    return [path for path in paths if os.path.exists(path)]  # noqa: PTH110
+        yield name
+        return
+    for path in _on_path(name, env.get("PATH", os.defpath)):
+        if os.access(path, os.F_OK):
+            yield path
+
+
+@lru_cache(maxsize=16)
+def _on_path(name: str, path: str) -> Sequence[str]:
+    return [os.path.join(folder, name) for folder in path.split(os.pathsep)]  # noqa: PTH118
 
 
 @cache
@@ -378,14 +424,6 @@ def _above_standard(descriptor: int) -> int:
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _STANDARD)
     os.close(descriptor)
     return moved
-
-
-def _watch_of(pid: int) -> int | None:
-    """A descriptor that becomes readable when the child ends; None where there is no such thing."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # not Linux, an old one, forbidden, or no descriptor left
-        return None
 
 
 def _reaped(pid: int, options: int) -> int | None:

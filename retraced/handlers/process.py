@@ -79,8 +79,9 @@ class ProcessRunner:
                 self._command,
                 env=self._env | _facts(job),
                 stdin=Writing(body),
-                stdout=Reading(lines.add, after_s=LISTEN_AFTER_S),
-                stderr=Reading(errors.add, after_s=LISTEN_AFTER_S),
+                stdout=Reading(lines.add),
+                stderr=Reading(errors.add),
+                listen_after_s=LISTEN_AFTER_S,
             )
         except (OSError, ValueError) as error:
             return self._not_started(error)
@@ -94,7 +95,9 @@ class ProcessRunner:
     async def _finished(self, child: Child, timeout_ms: int | None) -> int | TimedOut:
         """The return code, or that its time was up."""
         try:
-            async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+            if timeout_ms is None:
+                return await child.wait()
+            async with asyncio.timeout(timeout_ms / 1000):
                 return await child.wait()
         except TimeoutError:
             gone = await child.end(self._grace_s)
@@ -164,6 +167,7 @@ def _outcome(code: int, errors: str) -> Outcome:
 
 
 def _facts(job: Job) -> dict[str, str]:
+    headers = job.headers
     facts = {
         "RETRACED_JOB_ID": job.id,
         "RETRACED_JOB_TYPE": job.type,
@@ -171,7 +175,7 @@ def _facts(job: Job) -> dict[str, str]:
         "RETRACED_JOB_GROUP": job.group,
         "RETRACED_JOB_ATTEMPT": str(job.attempt),
         "RETRACED_JOB_FENCE": str(job.fence),
-        "RETRACED_JOB_HEADERS": json.dumps(job.headers, ensure_ascii=False),
+        "RETRACED_JOB_HEADERS": json.dumps(headers, ensure_ascii=False) if headers else "{}",
     }
     if job.traceparent is not None:
         facts["TRACEPARENT"] = job.traceparent
