@@ -58,8 +58,21 @@ async def test_a_young_group_counts_from_its_first_snapshot(
     counted(raw, keys, ago_s=30, completed=0)
     found = await rates(link, keys)
     assert found.hour is not None
-    assert found.hour.completed == pytest.approx(60, rel=0.05)
+    assert (found.hour.completed, found.hour.is_count) == (30, True)  # not stretched to 60
+    assert found.hour.counted("completed") == 30
     assert found.hour.over_ms == pytest.approx(30_000, rel=0.05)
+
+
+async def test_a_group_that_has_long_been_counted_has_rates_also_from_a_late_snapshot(
+    raw: redis.Redis, link: Link, keys: Keys
+) -> None:
+    raw.hset(keys.state, "n:completed", 30)
+    counted(raw, keys, ago_s=30, completed=0)
+    counted(raw, keys, ago_s=600, completed=0)
+    found = await rates(link, keys)
+    assert found.minute is not None
+    assert found.minute.completed == pytest.approx(60, rel=0.05)
+    assert found.minute.counted("completed") == pytest.approx(30, rel=0.05)
 
 
 async def test_a_group_that_nobody_has_counted_has_no_rates(link: Link, keys: Keys) -> None:

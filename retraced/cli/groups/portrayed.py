@@ -10,6 +10,7 @@ from retraced.cli.groups.facts import FACTS
 from retraced.cli.listing import ago, iso, shortened, terminal_width, when
 from retraced.cli.output import printable
 from retraced.cli.pausewords import paused_words
+from retraced.cli.ratewords import heading, no_times, windows
 from retraced.cli.remedy import command, consume
 from retraced.cli.summary import group_data
 from retraced.cli.words import plural
@@ -23,8 +24,8 @@ _ALL = "all"
 _MOST_WORKERS = 10
 _MOST_TYPES = 20
 _LABEL = 12
-_TYPE = 18
-_WIDTHS = (7, 10, 7, 7, 10, 7, 7)
+_TYPE = 16
+_WIDTHS = (10, 10, 8, 8, 10, 8, 8)  # each with a space before it
 
 
 def lines(found: Portrait) -> Iterator[str]:
@@ -111,17 +112,12 @@ def _worker(worker: Heartbeat) -> str:
 
 
 def _rates(found: Portrait) -> Iterator[str]:
-    windows = (
-        ("1 min", found.rates.minute),
-        ("5 min", found.rates.five),
-        ("1 h", found.rates.hour),
-    )
-    known = [(label, rate) for label, rate in windows if rate is not None]
-    if not known:
+    rows = windows(found.rates)
+    if not rows:
         yield _line("rates", "no worker has counted anything yet")
         return
-    yield _line("a minute", "".join(f"{name:>11}" for name in _COUNTED))
-    for label, rate in known:
+    yield _line(heading(rows), "".join(f"{name:>11}" for name in _COUNTED))
+    for label, rate in rows:
         cells = "".join(f"{_number(getattr(rate, name)):>11}" for name in _COUNTED)
         yield _line(f"  {label}", cells)
 
@@ -129,12 +125,12 @@ def _rates(found: Portrait) -> Iterator[str]:
 def _times(found: Portrait) -> Iterator[str]:
     rows = _all_times(found)
     if not rows:
-        yield _line("times", "no job has run in the last hour")
+        yield _line("times", no_times(found))
         return
     heads = ("runs", "wait p50", "p95", "p99", "run p50", "p95", "p99")
     yield _cells("times", heads)
     for job_type, each in rows[:_MOST_TYPES]:
-        name = shortened(printable(job_type or _ALL), _TYPE - 1)
+        name = shortened(printable(job_type or _ALL), _TYPE)
         cells = [f"{each.count:,}", *_percentiles(each.wait), *_percentiles(each.run)]
         yield _cells(name, cells)
     if len(rows) > _MOST_TYPES:
@@ -142,7 +138,7 @@ def _times(found: Portrait) -> Iterator[str]:
 
 
 def _cells(name: str, cells: Sequence[str]) -> str:
-    padded = (f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+    padded = (f" {cell:>{width - 1}}" for cell, width in zip(cells, _WIDTHS, strict=True))
     return f"  {name:{_TYPE}}{''.join(padded)}"
 
 

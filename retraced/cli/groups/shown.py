@@ -20,8 +20,10 @@ Examples:
   retraced groups show emails --group mail
   retraced -o json groups show emails --group mail
 
-Rates are events a minute; FAILED are attempts that are tried again. Times are those of the last
-hour: WAIT from when a job was added or due until it began, RUN of attempts that ended.
+Rates are events a minute; FAILED are attempts that are tried again. In a group that has been
+counted for less than a minute they are the counts so far. Times are those of the last hour, which
+workers tell every 10 s: WAIT from when a job was added or due until it began, RUN of attempts that
+ended.
 
 JSON: all of `groups list`; settled_up_to (an id: what was added before it is settled),
 created_at, protocol, visibility_timeout_ms, facts (those that are set, by name), retain,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from retraced.cli import timeline
 from retraced.cli.listing import ago, shortened, terminal_width, when
 from retraced.cli.output import printable
+from retraced.cli.ratewords import heading, windows
 from retraced.cli.top.data import Snapshot
 from retraced.cli.top.target import Target
 from retraced.cli.top.words import counted, span
@@ -84,9 +85,13 @@ def _counts(view: GroupView) -> Iterator[str]:
 
 
 def _rates(found: Rates) -> Iterator[str]:
-    yield "  A MINUTE, OVER   ADDED COMPLETED    FAILED      DEAD RECLAIMED"
-    for name, rate in (("1 min", found.minute), ("5 min", found.five), ("1 h", found.hour)):
+    rows = windows(found)
+    head = "COUNTED" if heading(rows) == "counted" else "A MINUTE, OVER"
+    yield f"  {head:<14}   ADDED COMPLETED    FAILED      DEAD RECLAIMED"
+    for name, rate in rows:
         yield f"  {name:<13}{_rate(rate)}"
+    if not rows:
+        yield f"  {'-':<13}no worker has counted anything yet"
     counted = ", ".join(f"{name} {found.totals[name]:,}" for name in sorted(found.totals)) or "-"
     head = "  since ever   "
     yield from textwrap.wrap(
@@ -94,9 +99,7 @@ def _rates(found: Rates) -> Iterator[str]:
     )
 
 
-def _rate(rate: Rate | None) -> str:
-    if rate is None:
-        return f"{'-':>10}" * 5
+def _rate(rate: Rate) -> str:
     numbers = (rate.added, rate.completed, rate.failed, rate.dead, rate.reclaimed)
     return "".join(f"{'-' if n is None else f'{n:,.1f}':>10}" for n in numbers)
 

@@ -19,6 +19,7 @@ from retraced.store.connection import Link
 from retraced.store.reads.replies import if_stream, number, pairs, settled, text, time_ms
 
 SLOT_MS = 600_000
+FLUSH_MS = 10_000  # how often a busy worker tells of its jobs' times
 OTHER = "(other)"
 _MINUTE_MS = 60_000
 _SLOTS = 7  # the last hour: six whole slots and the one that has begun
@@ -30,6 +31,8 @@ _COUNTED = ("completed", "failed", "dead", "reclaimed")
 class Rate:
     """Events a minute over about one window; `over_ms` is how long it really was.
 
+    `is_count`: less than a minute has been counted in all, so these are the counts themselves.
+
     `failed`: attempts that are tried again. `added` is of the stream, for all its groups; None on
     servers before 7.0, which don't count entries.
     """
@@ -40,6 +43,12 @@ class Rate:
     failed: float
     dead: float
     reclaimed: float
+    is_count: bool = False
+
+    def counted(self, name: str) -> float:
+        """How many events of a name there were in the window."""
+        rate: float = getattr(self, name)
+        return rate * max(self.over_ms, _MINUTE_MS if self.is_count else 0) / _MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +171,8 @@ def _whole(value: object) -> int | None:
 def _rate(latest: _Snapshot, earlier: list[_Snapshot], window_ms: int) -> Rate | None:
     """From the snapshot that is nearest to the window's beginning; in a young group the first one.
 
+    Seconds aren't stretched to a minute: what less than one has counted in all is what it tells.
+
     While no worker lives there are no snapshots, and no events to count either.
     """
     begins_ms = latest.at_ms - window_ms
@@ -171,14 +182,16 @@ def _rate(latest: _Snapshot, earlier: list[_Snapshot], window_ms: int) -> Rate |
     if base is None:
         return None
     over_ms = max(latest.at_ms - base.at_ms, 1)
+    young = base is earlier[0] and over_ms < _MINUTE_MS
+    per_ms = _MINUTE_MS if young else over_ms
     added = None
     if latest.entries_added is not None and base.entries_added is not None:
-        added = _per_minute(latest.entries_added - base.entries_added, over_ms)
+        added = _per_minute(latest.entries_added - base.entries_added, per_ms)
     counts = {
-        name: _per_minute(latest.counted.get(name, 0) - base.counted.get(name, 0), over_ms)
+        name: _per_minute(latest.counted.get(name, 0) - base.counted.get(name, 0), per_ms)
         for name in _COUNTED
     }
-    return Rate(over_ms=over_ms, added=added, **counts)
+    return Rate(over_ms=over_ms, added=added, is_count=young, **counts)
 
 
 def _per_minute(count: int, over_ms: int) -> float:
