@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retraced.cli.listing import for_people, moment, shortened, terminal_width
+from retraced.cli.listing import for_people, moment, terminal_width
 from retraced.cli.lookup import groups_meant, job_id
+from retraced.cli.names import EventWord
 from retraced.cli.options import group_option
 from retraced.cli.output import Format, printable
-from retraced.cli.prose import note
+from retraced.cli.prose import note, wrapped
 from retraced.cli.session import Session
 from retraced.cli.values import Moment, Point
 from retraced.events import Event, EventName, describe
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from retraced.store.connection import Link
 
 _POLL_S = 0.3
+_UNDER = len("00:00:00.000  ")
 
 EXAMPLES = """
 \b
@@ -34,8 +36,8 @@ Examples:
   retraced -o jsonl events emails --since 2026-11-24T08:00:00Z --limit 10000
   redis-cli XREVRANGE 'retraced:{emails}:mail:events' + - COUNT 10
 
-Events are kept as long as their number and size allow (`retraced groups show`). A line is cut at
-the terminal's width; `retraced trace STREAM ID` tells a job's events whole.
+Events are kept as long as their number and size allow (`retraced groups show`). What is longer
+than a line goes on below it; `retraced trace STREAM ID` tells all that is known of a job.
 
 JSON, for each event: id (the job's; "" for an event of the group), stream, group, event, at,
 at_ms, worker, release, and the details that docs/story.md lists.
@@ -61,7 +63,14 @@ class Wanted:
 @click.command(epilog=EXAMPLES)
 @click.argument("stream")
 @group_option("Only of this group. Default: of all.", required=False)
-@click.option("--event", "names", multiple=True, metavar="NAME", help="Only these, as failed.")
+@click.option(
+    "--event",
+    "names",
+    type=EventWord(),
+    multiple=True,
+    metavar="NAME",
+    help="Only these, as failed.",
+)
 @click.option("--job", default="", metavar="ID", help="Only of this job.")
 @click.option("--worker", default="", metavar="NAME", help="Only by workers whose name begins so.")
 @click.option("--since", type=Moment(), metavar="D|TIME", help="Not older than this.")
@@ -169,17 +178,18 @@ def _print(session: Session, found: Sequence[tuple[Keys, Event]], *, several: bo
     if for_people(session):
         for keys, event in found:
             label = f"{keys.group_name}  " if several else ""
-            click.echo(_line(label, event))
+            for line in _lines(label, event):
+                click.echo(line)
     elif found or session.format is Format.JSON:
         session.emit([_data(keys, event) for keys, event in found], ["id"])
 
 
-def _line(label: str, event: Event) -> str:
+def _lines(label: str, event: Event) -> list[str]:
     at = moment(event.at_ms)
     day = "" if at.date() == datetime.now(UTC).date() else f"{at:%m-%d} "
     time = f"{day}{at:%H:%M:%S}.{at.microsecond // 1000:03}"
-    text = f"{time}  {label}{event.job or '(group)'}  "
-    return shortened(text + printable(describe(event)), terminal_width())
+    head = f"{time}  {label}{event.job or '(group)'}  "
+    return wrapped(head + printable(describe(event)), terminal_width(), then=" " * _UNDER)
 
 
 def _data(keys: Keys, event: Event) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from retraced import config
+from retraced.events import EventName
 
 URL = "retraced.url"
 WITHIN_S = 1.0
@@ -58,6 +59,15 @@ class FilterWord(click.types.StringParamType):
             return _items((f"{field}={value}" for value in values), incomplete)
         paths = (each.partition(".")[0] + "." for each in PATHS)  # of header.NAME
         return _items([*(f"{each}=" for each in FIELDS), *paths], incomplete)
+
+
+class EventWord(click.types.StringParamType):
+    """The name of an event."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return _items((name.value for name in EventName), incomplete)
 
 
 def known(ctx: click.Context) -> list[tuple[str, str]]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retraced.cli.listing import Row, show, when
+from retraced.cli.listing import Row, for_people, show, when
 from retraced.cli.lookup import found_group, person
-from retraced.cli.pausewords import pause_data
+from retraced.cli.options import group_option
+from retraced.cli.pausewords import pause_data, paused_words
 from retraced.cli.prose import note
 from retraced.cli.remedy import command
 from retraced.cli.session import Session
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 _COLUMNS = ("stream", "group", "paused", "since", "by", "why")
 
 _JSON = """
-JSON: id (the group), stream, paused, pause (by, since, why; null if it isn't paused), changed
-(false: it was so already), held (jobs with workers).
+JSON: id (the group), stream, paused, pause (by, since_at, since_ms, why; null if it isn't paused),
+changed (false: it was so already), held (jobs with workers).
 """
 
 PAUSE = f"""
@@ -45,7 +46,7 @@ Example:
 
 @click.command(epilog=PAUSE)
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="The group to pause.")
+@group_option("The group to pause.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; shown wherever the group is.")
 @click.pass_obj
 def pause(session: Session, stream: str, *, group: str, reason: str) -> None:
@@ -73,7 +74,7 @@ def pause(session: Session, stream: str, *, group: str, reason: str) -> None:
 
 @click.command(epilog=RESUME)
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="The group to resume.")
+@group_option("The group to resume.")
 @click.pass_obj
 def resume(session: Session, stream: str, *, group: str) -> None:
     """End the pause of a group of STREAM: its jobs start again within 1.5 s."""
@@ -92,8 +93,9 @@ def resume(session: Session, stream: str, *, group: str) -> None:
     if not changed:
         note(f"group {group} of {stream} isn't paused: nothing was changed")
     elif before.pause is not None:
-        note(f"it had been paused since {when(before.pause.since_ms)} UTC")
-    show(session, [_row(found, changed)], _COLUMNS, flexible="why")
+        note(f"resumed group {group} of {stream}; it was {paused_words(before.pause)}")
+    if not for_people(session):
+        show(session, [_row(found, changed)], _COLUMNS)
     if not found.workers:
         note("no worker of this group is alive: nothing starts until one is")
 

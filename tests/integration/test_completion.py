@@ -73,6 +73,7 @@ def test_bash_completes_commands_options_streams_groups_and_states(
     assert pressed("retraced workers ch", at, tmp_path) == ["check"]
     assert pressed("retraced jobs list s --group g sta", at, tmp_path) == ["state="]
     assert pressed("retraced jobs list s --group g state=de", at, tmp_path) == ["dead", "delayed"]
+    assert pressed("retraced events s --event de", at, tmp_path) == ["dead", "delayed"]
     assert pressed("retraced streams -o js", at, tmp_path) == ["json", "jsonl"]
 
 

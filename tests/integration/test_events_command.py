@@ -55,11 +55,16 @@ def test_the_groups_of_a_stream_are_told_together(url: str, stocked: Stocked) ->
     assert {row["group"] for row in only} == {"audit"}
 
 
-def test_a_line_is_an_event_and_fits_the_terminal(url: str, stocked: Stocked) -> None:
+def test_events_fit_the_terminal_and_are_told_whole(url: str, stocked: Stocked) -> None:
     lines = run(url, "events", stocked.stream, form="table").out.splitlines()
-    assert len(lines) == len(run(url, "events", stocked.stream).rows)
+    heads = [line for line in lines if not line.startswith(" ")]
+    rows = run(url, "events", stocked.stream).rows
+    assert len(heads) == len(rows) < len(lines)
     assert max(map(len, lines)) <= 80
     assert any(" failed, attempt " in line for line in lines)
+    told = " ".join(" ".join(lines).split())
+    errors = [" ".join(row["error"].split()) for row in rows if row["event"] == "dead"]
+    assert [error for error in errors if error not in told] == []
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_a_pause_says_who_when_why_and_what_ends_it(url: str, paused: str) -> No
     assert (row["paused"], row["changed"], row["held"]) == (True, False, 1)
     assert row["pause"]["why"] == "bad deploy"
     assert "@" in row["pause"]["by"]
-    assert row["pause"]["since"].endswith("Z")
+    assert row["pause"]["since_at"].endswith("Z")
     assert "was paused already: nothing was changed" in ran.err
     assert f"retraced resume {paused} --group mail" in ran.err
 
@@ -46,6 +46,15 @@ def test_a_resume_ends_it(url: str, paused: str) -> None:
     again = run(url, "resume", paused, "--group", "mail")
     assert (again.code, again.rows[0]["changed"]) == (0, False)
     assert "isn't paused: nothing was changed" in again.err
+
+
+def test_for_people_a_resume_says_what_it_ended_and_shows_no_empty_row(
+    url: str, paused: str
+) -> None:
+    ran = run(url, "resume", paused, "--group", "mail", form="table")
+    assert ran.out == ""
+    assert f"resumed group mail of {paused}; it was paused since 2" in ran.err
+    assert ": bad deploy" in ran.err
 
 
 @pytest.mark.parametrize(
