@@ -25,7 +25,10 @@ MOST_PAUSE_S = 5.0
 
 
 class Reclaimer:
-    """Sweeps one subscription's pending lists; a finished sweep is followed by pruning."""
+    """Sweeps one subscription's pending lists; a finished sweep is followed by pruning.
+
+    So is one that is held off.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,8 @@ class Reclaimer:
         """One page; answers the seconds until the next one is due."""
         answer = await self._link.run(self._call())
         await self._take(answer)
+        if answer.hold_ms:  # only takeovers are held off, and workers may come for moments only
+            await self._pruner.once()
         if answer.hold_ms or answer.wait_ms:
             return max(answer.hold_ms, answer.wait_ms) / 1000 + self._every_s * uniform(0, 0.2)
         if answer.more:

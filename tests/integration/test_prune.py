@@ -14,6 +14,7 @@ from retraced.retention import Retention
 from retraced.store.connection import Link
 from retraced.store.writes import join, set_facts
 from retraced.worker.subscription import Policy, Subscription
+from tests.workers import Crew
 
 
 def pruner(link: Link, keys: Keys, **options: float) -> Pruner:
@@ -72,3 +73,16 @@ async def test_one_sweep_keeps_to_what_someone_capped_and_says_so(
     capped = [line["letters"] for line in said if line["event"] == "dead_letters_capped"]
     assert sum(capped) == 117
     assert raw.hget(keys.state, "n:capped") == b"117"
+
+
+def test_workers_that_come_for_a_moment_prune_although_takeovers_are_held_off(
+    crew: Crew, raw: redis.Redis, stream: str
+) -> None:
+    keys = Keys.of(stream, "g")
+    for _ in range(20):
+        raw.xadd(stream, {"type": "reject"})
+    assert crew.drain(stream).ends() == 5
+    assert raw.xlen(keys.dlq) == 20
+    raw.hset(keys.state, "dlq_max", 5)
+    assert crew.drain(stream).ends() in {0, 5}
+    assert raw.xlen(keys.dlq) == 5
