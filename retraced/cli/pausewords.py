@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from retraced.cli.listing import iso, when
+from retraced.cli.listing import stamps, when
 from retraced.cli.output import printable
 from retraced.cli.prose import note
 from retraced.cli.remedy import command
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def pause_data(pause: Pause | None) -> Mapping[str, Any] | None:
-    """A pause for programs: by, since, why."""
+    """A pause for programs: by, since_at, since_ms, why."""
     if pause is None:
         return None
-    return {"by": pause.by or None, "since": iso(pause.since_ms), "why": pause.why or None}
+    return {"by": pause.by or None, **stamps("since", pause.since_ms), "why": pause.why or None}
 
 
 def paused_words(pause: Pause) -> str:

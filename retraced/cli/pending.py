@@ -9,6 +9,7 @@ import click
 from retraced.cli import rediscli
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.lookup import found_group
+from retraced.cli.options import group_option
 from retraced.cli.pausewords import say_paused
 from retraced.cli.session import Session
 from retraced.durations import format_ms
@@ -36,7 +37,7 @@ state (running, "cancel ignored", prefetched, "not told", "worker is gone").
 
 @click.command(epilog=EXAMPLES)
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="The consumer group.")
+@group_option()
 @click.option(
     "--limit",
     default=100,

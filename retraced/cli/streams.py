@@ -28,8 +28,8 @@ the dead-letter stream. ENTRIES are jobs that at least one group hasn't settled 
 those that the stream retains. NOTE: paused, or how long the oldest job waits that could start.
 
 JSON, for each stream: id, entries, groups; of each group: group, exists, unread, unread_exact,
-held, ready, delayed, dead, workers, oldest_waiting_ms, paused, pause (by, since, why),
-last_delivered_id, visibility_timeout_ms.
+held, ready, delayed, dead, workers, oldest_waiting_ms, paused, pause (by, since_at,
+since_ms, why), last_delivered_id, visibility_timeout_ms.
 """
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from retraced.cli import answers
 from retraced.cli.frames import block, last_frame, traceback_of
-from retraced.cli.listing import ago, iso, moment, terminal_width, when
+from retraced.cli.listing import ago, iso, moment, stamps, terminal_width, when
 from retraced.cli.output import printable
 from retraced.cli.pausewords import pause_data
+from retraced.cli.prose import wrapped
 from retraced.cli.remedy import next_step
 from retraced.durations import format_ms
 from retraced.events import Event, describe
@@ -28,6 +29,12 @@ _LABELS = 11
 
 def lines(story: Story, *, verbose: bool = False) -> list[str]:
     """The whole story of one group, for a terminal; `verbose`: with its tracebacks."""
+    remarks = [line for said in _remarks(story) for line in _paragraph(said, indent=_MARGIN)]
+    return [*standing(story), *remarks, "", *_timeline(story, verbose)]
+
+
+def standing(story: Story) -> list[str]:
+    """Where the job is in one group, why it ran again, and what comes next."""
     told = [f"group {story.group}: {story.state}" + (" (paused)" if story.paused else "")]
     for label, answer in (
         ("now", answers.where(story)),
@@ -36,10 +43,13 @@ def lines(story: Story, *, verbose: bool = False) -> list[str]:
     ):
         told += _answered(label, answer)
     if step := next_step(story):
-        told.append(" " * _MARGIN + printable(step))  # not wrapped, so that it can be pasted
-    for sentence in _remarks(story):
-        told += _paragraph(sentence, indent=_MARGIN)
-    return [*told, "", *_timeline(story, verbose)]
+        told += step_lines(" " * _MARGIN + printable(step))
+    return told
+
+
+def step_lines(text: str) -> list[str]:
+    """What a person can do; its command is whole, so that it can be pasted."""
+    return wrapped(text, terminal_width(), then=" " * (_MARGIN + 2))
 
 
 def as_data(story: Story) -> dict[str, Any]:
@@ -50,8 +60,8 @@ def as_data(story: Story) -> dict[str, Any]:
         "where": answers.where(story),
         "why_more_than_once": answers.again(story) or None,
         "next": answers.following(story) or None,
-        "added_at": iso(story.added_ms),
-        "due_at": iso(story.due_ms),
+        **stamps("added", story.added_ms),
+        **stamps("due", story.due_ms),
         "attempts": story.attempts,
         "deliveries": story.deliveries,
         "lost": story.lost,

@@ -33,12 +33,13 @@ Examples:
   retraced -o json trace emails 1795501170340-0
 
 JSON, for each group: id (the job's), stream, group, state (queued, held, delayed, dead, done,
-cancelled, vanished, purged, unknown), where, why_more_than_once, next (in words), added_at, due_at,
-attempts, deliveries, lost, crashes (null when no record tells), reason, error, held (worker, on,
-entry, idle_ms, delivery, state, type, ran_ms, ignoring), cancel_requested, paused, pause (by,
-since, why), remarks (what isn't known, and why), events (each: event, at, at_ms, worker, release,
-and details such as attempt, wait_ms, run_ms, error, traceback, due; docs/story.md lists all). With
---follow then one line for each further event: id, stream, group and these.
+cancelled, vanished, purged, unknown), where, why_more_than_once, next (in words), added_at,
+added_ms, due_at, due_ms, attempts, deliveries, lost, crashes (null when no record tells), reason,
+error, held (worker, on, entry, idle_ms, delivery, state, type, ran_ms, ignoring), cancel_requested,
+paused, pause (by, since_at, since_ms, why), remarks (what isn't known, and why), events (each:
+event, at, at_ms, worker, release, and details such as attempt, wait_ms, run_ms, error, traceback,
+due; docs/story.md lists all). With --follow then one line for each further event: id, stream, group
+and these.
 """
 
 
@@ -84,10 +85,22 @@ async def _groups(
 
     facts, groups = await groups_meant(link, stream, group)
     if facts.exists and id_parts(job) > id_parts(facts.last_id):
+        made = [await _made_at(link, each) for each in groups]
         raise NotFound(
-            f"{stream!r} has never had a job {job.decode()}: its newest is {facts.last_id.decode()}"
+            f"job {job.decode()} isn't known here: the newest id of {stream!r} is "
+            f"{facts.last_id.decode()}{', '.join(['', *filter(None, made)])}. It was never added, "
+            "or the stream has been flushed, restored from an older copy, or lost it in a "
+            "failover; how to tell: docs/operations.md"
         )
     return facts, groups
+
+
+async def _made_at(link: Link, keys: Keys) -> str:
+    """`its group mail was made 2026-11-24 08:17:20 UTC`; empty where that isn't known."""
+    made = await link.call("HGET", keys.state, "created_at")
+    if not made:
+        return ""
+    return f"its group {keys.group_name} was made {when(int(made))} UTC"
 
 
 async def _stories(link: Link, keys: Sequence[Keys], job: bytes, facts: StreamFacts) -> list[Story]:
@@ -150,6 +163,19 @@ async def _follow(
                 before[group] = event.at_ms
                 if ends(event):
                     live.pop(group, None)
+            if group not in live:
+                await _close(session, link, each, job)
+
+
+async def _close(session: Session, link: Link, keys: Keys, job: bytes) -> None:
+    """Says for people how it stands at the end: what was said at the start is over."""
+    from retraced.cli import timeline
+    from retraced.store.reads.groups import stream_facts
+    from retraced.store.reads.story import story
+
+    if for_people(session):
+        ended = await story(link, keys, job, await stream_facts(link, keys.stream))
+        click.echo("\n".join(["", *timeline.standing(ended)]))
 
 
 def _latest(story: Story) -> int | None:

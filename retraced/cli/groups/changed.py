@@ -10,6 +10,7 @@ import click
 from retraced.cli.groups.facts import FACTS
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.lookup import found_group, person
+from retraced.cli.options import group_option
 from retraced.cli.remedy import command
 from retraced.cli.session import Session
 from retraced.cli.values import BackoffSpec, Duration, RetentionSpec, Size
@@ -65,7 +66,7 @@ def _fact(flag: str, kind: click.ParamType[Any], told: str) -> Callable[[F], F]:
 
 @click.command(name="set", epilog=EXAMPLES)
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="The group to change.")
+@group_option("The group to change.")
 @_fact("--max-attempts", click.IntRange(1, 1000), "How often a job is tried before it is dead.")
 @_fact("--backoff", BackoffSpec(), "How long a failed job waits, as exponential:1s..5m.")
 @_fact("--timeout", Duration(), "For one attempt.")

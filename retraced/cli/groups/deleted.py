@@ -9,6 +9,7 @@ import click
 from retraced.cli.groups.listed import COLUMNS, row
 from retraced.cli.listing import show
 from retraced.cli.lookup import found_group
+from retraced.cli.options import group_option
 from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.cli.words import plural
@@ -31,7 +32,7 @@ JSON: what is lost, with the keys of `groups list`.
 """
 )
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="The group to delete.")
+@group_option("The group to delete.")
 @click.option("--yes", is_flag=True, help="Delete it, with all that it has.")
 @click.pass_obj
 def delete(session: Session, stream: str, *, group: str, yes: bool) -> None:

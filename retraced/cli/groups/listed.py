@@ -27,8 +27,8 @@ Examples:
 NOTE says that a group is paused, or how long the oldest job that could start has waited.
 
 JSON, for each group: id, stream, exists (in the stream), unread, unread_exact (false: at least so
-many), held, ready, delayed, dead, workers, oldest_waiting_ms, paused, pause (by, since, why),
-last_delivered_id, visibility_timeout_ms.
+many), held, ready, delayed, dead, workers, oldest_waiting_ms, paused, pause (by, since_at,
+since_ms, why), last_delivered_id, visibility_timeout_ms.
 """
 
 

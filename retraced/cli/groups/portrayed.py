@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from retraced.cli.groups.facts import FACTS
-from retraced.cli.listing import ago, iso, shortened, terminal_width, when
+from retraced.cli.listing import ago, shortened, stamps, terminal_width, when
 from retraced.cli.output import printable
 from retraced.cli.pausewords import paused_words
 from retraced.cli.ratewords import heading, no_times, windows
@@ -63,7 +63,7 @@ def as_data(found: Portrait) -> Mapping[str, Any]:
         **group_data(group),
         "entries": found.entries,
         "settled_up_to": state.facts.get("checkpoint"),
-        "created_at": iso(state.created_at_ms),
+        **stamps("created", state.created_at_ms),
         "protocol": state.whole("protocol"),
         "facts": {each: state.facts[each] for each in FACTS if each in state.facts},
         "retain": found.settings.get("retain"),

@@ -8,6 +8,7 @@ import click
 
 from retraced.cli.listing import for_people
 from retraced.cli.lookup import found_group
+from retraced.cli.options import group_option
 from retraced.cli.session import Session
 
 if TYPE_CHECKING:
@@ -26,17 +27,17 @@ workers tell every 10 s: WAIT from when a job was added or due until it began, R
 ended.
 
 JSON: all of `groups list`; settled_up_to (an id: what was added before it is settled),
-created_at, protocol, visibility_timeout_ms, facts (those that are set, by name), retain,
-workers_alive (each: id, stalled, running, slots, release), rates (minute, five, hour; of each:
-over_ms, added, completed, failed, dead, reclaimed), totals (of all events, by name), times (of the
-last hour; each: type, null for all together, count, wait_p50_ms, wait_p95_ms, wait_p99_ms,
+created_at, created_ms, protocol, visibility_timeout_ms, facts (those that are set, by name),
+retain, workers_alive (each: id, stalled, running, slots, release), rates (minute, five, hour; of
+each: over_ms, added, completed, failed, dead, reclaimed), totals (of all events, by name), times
+(of the last hour; each: type, null for all together, count, wait_p50_ms, wait_p95_ms, wait_p99_ms,
 run_p50_ms, run_p95_ms, run_p99_ms).
 """
 
 
 @click.command(name="show", epilog=EXAMPLES)
 @click.argument("stream")
-@click.option("--group", required=True, metavar="G", help="The group to show.")
+@group_option("The group to show.")
 @click.pass_obj
 def show_(session: Session, stream: str, *, group: str) -> None:
     """Show one group of STREAM: its jobs, workers, rates, times, facts, caps, and who paused it."""

@@ -64,7 +64,7 @@ _DEAD = (
     Column("JOB", 17),
     Column("TYPE", least=11),
     Column("REASON", 9),
-    Column("TRIES", 5, right=True),
+    Column("ATTEMPTS", 8, right=True),
     Column("ERROR", least=20),
     Column(_WHERE, least=11, yields=1),
 )
