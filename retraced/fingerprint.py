@@ -1,7 +1,8 @@
 """Errors that are the same but for their numbers, ids and quoted values: one template, one name.
 
 The dead letters of a bad deploy differ in ids and agree in everything else; `dlq list --by error`
-and the filter's `fingerprint` count and take them together.
+and the filter's `fingerprint` count and take them together. Better rules make other templates, and
+so other fingerprints: they hold within a release, and are stored nowhere.
 """
 
 from __future__ import annotations

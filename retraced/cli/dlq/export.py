@@ -74,16 +74,23 @@ async def _write_all(
     link: Link, lines: Lines, stream: str, group: str, ids: Sequence[bytes], condition: Filter
 ) -> None:
     from retraced.cli.dlq.letters import DeadLetters
-    from retraced.store.reads.dead import stories_of
+    from retraced.cli.progress import looking
 
     letters = await DeadLetters.found(link, stream, group)
-    async for page in letters.chosen(ids, condition):
-        for start in range(0, len(page), _AT_ONCE):
-            some = page[start : start + _AT_ONCE]
-            stories = await stories_of(link, letters.keys, some)
-            for letter, story in zip(some, stories, strict=True):
-                lines.write(await _data(letters, letter, *story))
-            lines.flush()
+    total = None if ids else await letters.count()
+    with looking(total, quiet=lines.out.isatty()) as progress:
+        async for page in letters.chosen(ids, condition, looked=progress.add):
+            for start in range(0, len(page), _AT_ONCE):
+                await _write(letters, page[start : start + _AT_ONCE], lines)
+
+
+async def _write(letters: DeadLetters, some: Sequence[DeadLetter], lines: Lines) -> None:
+    from retraced.store.reads.dead import stories_of
+
+    stories = await stories_of(letters.link, letters.keys, some)
+    for letter, story in zip(some, stories, strict=True):
+        lines.write(await _data(letters, letter, *story))
+    lines.flush()
 
 
 async def _data(

@@ -92,7 +92,7 @@ class DeadLetters:
             yield [Wanted(letter.job, letter) for letter in found]
 
     async def chosen(
-        self, ids: Sequence[bytes], condition: Filter
+        self, ids: Sequence[bytes], condition: Filter, *, looked: Callable[[int], None]
     ) -> AsyncIterator[list[DeadLetter]]:
         """Those of these jobs, else those that match, in pages, the oldest first."""
         for job in ids:
@@ -101,6 +101,7 @@ class DeadLetters:
             return
         async for page in self._oldest_first():
             yield await self.matching(page, condition)
+            looked(len(page))
 
     async def matching(self, letters: Sequence[DeadLetter], condition: Filter) -> list[DeadLetter]:
         """Those that a filter is true of. Only what it asks for is fetched beside the letters."""
