@@ -34,7 +34,7 @@ def where(story: Story) -> str:
         case State.QUEUED:
             return _queued(story)
         case State.HELD:
-            return "held" if story.holding is None else _held(story.holding)
+            return "held" if story.holding is None else _held(story, story.holding)
         case State.DELAYED:
             return _delayed(story)
         case State.DEAD:
@@ -84,9 +84,14 @@ def _queued(story: Story) -> str:
     return f"queued, not read yet by the group; {story.ahead} before it"
 
 
-def _held(holding: Holding) -> str:
-    told = f"held by {printable(holding.consumer)}, {_doing(holding)}, delivery {holding.delivery}"
-    told += f", last sign of life {ago(holding.idle_ms)}"
+def _held(story: Story, holding: Holding) -> str:
+    silent = _silent(story, holding)
+    doing = f"silent for {format_ms(holding.idle_ms)}" if silent else _doing(holding)
+    told = f"held by {printable(holding.consumer)}, {doing}, delivery {holding.delivery}"
+    if not silent:
+        told += f", last sign of life {ago(holding.idle_ms)}"
+    elif holding.activity is Activity.RUNNING:
+        told += "; when last heard of it ran the job"
     if holding.ignoring is not None:
         told += f"; told to end ({holding.ignoring.why}) {ago(holding.ignoring.for_ms)}, runs on"
     return told
@@ -156,12 +161,11 @@ def _when_queued(story: Story) -> str:
 
 
 def _when_held(story: Story, holding: Holding) -> str:
-    running = holding.activity in (Activity.RUNNING, Activity.IGNORING)
-    if running and not _lease_ended(story, holding):
+    if holding.activity is Activity.SILENT or _silent(story, holding):
+        return _when_taken_over(story, holding)
+    if holding.activity in (Activity.RUNNING, Activity.IGNORING):
         return "it runs now; again only if this attempt doesn't succeed or its worker dies"
-    if holding.activity is not Activity.SILENT and not _lease_ended(story, holding):
-        return f"when {printable(holding.consumer)} has a free slot; if it dies, on another worker"
-    return _when_taken_over(story, holding)
+    return f"when {printable(holding.consumer)} has a free slot; if it dies, on another worker"
 
 
 def _when_taken_over(story: Story, holding: Holding) -> str:
@@ -173,13 +177,17 @@ def _when_taken_over(story: Story, holding: Holding) -> str:
     told = "another worker takes it over at its next sweep"
     if left:
         told = f"another worker takes it over in {format_ms(left)}, when its lease has ended"
+        if holding.activity is not Activity.SILENT:
+            told += f", unless {printable(holding.consumer)} is heard of before"
+            told += "" if story.workers > 1 else "; no other is alive now"
     if story.hold_ms:
         told += "; takeovers are held off, as no worker had reached Redis for a while"
     return told
 
 
-def _lease_ended(story: Story, holding: Holding) -> bool:
-    return story.visibility_ms is not None and holding.idle_ms > story.visibility_ms
+def _silent(story: Story, holding: Holding) -> bool:
+    """Whether its worker has missed a renewal of the lease: one comes every third of it."""
+    return story.visibility_ms is not None and holding.idle_ms > story.visibility_ms / 2
 
 
 def _when_delayed(story: Story) -> str:
@@ -198,8 +206,20 @@ def _when_delayed(story: Story) -> str:
 
 def _failed(events: Sequence[Event]) -> str:
     numbers = [event.details.get("attempt") for event in events]
-    told = _numbered("attempt", numbers) + " failed"
-    return told + _because(events[-1], "error", last=len(events) > 1)
+    told = _numbered("attempt", numbers) if len(numbers) > _MOST_NUMBERS else _budgets(numbers)
+    return f"{told} failed" + _because(events[-1], "error", last=len(events) > 1)
+
+
+def _budgets(numbers: Sequence[Any]) -> str:
+    """`attempts 1 and 2, and again 1 after it was put back,`: each budget counts from one."""
+    budgets: list[list[Any]] = []
+    for number in numbers:
+        if not budgets or (number and number <= budgets[-1][-1]):
+            budgets.append([])
+        budgets[-1].append(number)
+    told, *others = [_numbered("attempt", budget) for budget in budgets]
+    again = (other.partition(" ")[2] for other in others)
+    return told + "".join(f", and again {each} after it was put back," for each in again)
 
 
 def _crashed(events: Sequence[Event]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ import redis
 
 from retraced.keys import Keys
 from retraced.store.connection import Connector
-from retraced.store.writes import Source, cancel, pause, requeue
+from retraced.store.writes import Held, Source, cancel, pause, requeue
 from tests.commands import run
 from tests.driver import Driver
 
@@ -154,8 +156,9 @@ def test_a_dead_job_says_why_it_died(url: str, stream: str) -> None:
 def test_the_command_that_puts_a_dead_job_back_can_be_pasted(url: str, stream: str) -> None:
     job = driven(url, f"{stream} (eu)", _dead)
     shown = run(url, "trace", f"{stream} (eu)", job, form="table").out
-    [line] = [line for line in shown.splitlines() if "put it back: " in line]
-    words = shlex.split(line.partition("put it back: ")[2])
+    assert "  put it back:" in shown
+    [line] = [line for line in shown.splitlines() if "retraced dlq requeue" in line]
+    words = shlex.split(line[line.index("retraced") :])
     assert words == ["retraced", "dlq", "requeue", f"{stream} (eu)", job, "--group", "mail"]
     assert run(url, *words[1:]).code == 0
 
@@ -191,6 +194,60 @@ def test_a_running_job_says_for_how_long(url: str, stream: str) -> None:
     assert story["held"]["type"] == "mail"
     assert story["held"]["ran_ms"] >= 90_000
     assert story["next"].startswith("it runs now")
+
+
+def test_a_job_whose_worker_has_fallen_silent_doesnt_run_now(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await _fetched(driver)
+        runs = json.dumps([["mail", 90_000, 1, stream]])
+        await driver.beat(running=json.dumps([job]), runs=runs)
+        claim = ("XCLAIM", driver.keys.stream, driver.keys.group, driver.consumer, 0, job)
+        await driver.link.call("HSET", driver.keys.state, "visibility_ms", 60_000)
+        await driver.link.call(*claim, "IDLE", 40_000, "JUSTID")
+        return job
+
+    story = told(url, stream, driven(url, stream, work))
+    assert story["where"].startswith("held by worker-1, silent for 40")
+    assert story["where"].endswith("delivery 1; when last heard of it ran the job")
+    assert story["next"].startswith("another worker takes it over in ")
+    assert "unless worker-1 is heard of before; no other is alive now" in story["next"]
+
+
+def test_attempts_of_each_budget_are_told_apart(url: str, stream: str) -> None:
+    async def work(driver: Driver) -> str:
+        job = await driver.add("a", "b")
+        [held] = await driver.fetch()
+        for attempt in (1, 2):
+            await driver.fail(held, after_ms=0, attempt=attempt)
+            [held] = await driver.fetch(Source.READY)
+        await driver.bury(held)
+        await driver.link.run(requeue(driver.keys, job.encode(), by="ada@desk"))
+        [held] = await driver.fetch(Source.READY)
+        await driver.fail(held, after_ms=0, attempt=1)
+        return job
+
+    why = told(url, stream, driven(url, stream, work))["why_more_than_once"]
+    assert why.startswith("attempts 1 and 2, and again 1 after it was put back, failed (the last")
+
+
+def test_a_story_that_was_followed_ends_with_how_it_stands(url: str, stream: str) -> None:
+    job = driven(url, stream, _fetched)
+    command = [sys.executable, "-m", "retraced", "--url", url, "-o", "table"]
+    following = subprocess.Popen(
+        [*command, "trace", stream, job, "--follow"], stdout=subprocess.PIPE, text=True
+    )
+    assert following.stdout is not None
+    while not (line := following.stdout.readline()).startswith("group mail: held"):
+        assert line, "it ended before its time"
+
+    async def end(driver: Driver) -> str:
+        await driver.complete(Held(Source.STREAM, job.encode(), job.encode(), 1))
+        return job
+
+    driven(url, stream, end)
+    rest = following.communicate(timeout=30)[0]
+    assert "\n\ngroup mail: done\n  now        done since 2" in rest
+    assert rest.splitlines()[-1].startswith("  next       never: it has ended")
 
 
 def test_a_job_that_ignores_its_cancel_is_told(url: str, stream: str) -> None:
@@ -380,7 +437,10 @@ def test_a_record_that_dropped_its_middle_says_how_many_events_are_missing(
 def test_what_never_was_is_exit_3_with_a_remedy(url: str, stream: str) -> None:
     job = driven(url, stream, _added)
     later = f"{int(job.split('-')[0]) + 1000}-0"
-    assert "has never had a job" in run(url, "trace", stream, later).err
+    said = run(url, "trace", stream, later).err
+    assert f"job {later} isn't known here: the newest id of '{stream}' is {job}, its group" in said
+    assert "mail was made 2" in said
+    assert "docs/operations.md" in said
     unknown = run(url, "trace", f"{stream}x", job)
     assert (unknown.code, "Did you mean" in unknown.err) == (3, True)
     group = run(url, "trace", stream, job, "--group", "male")
