@@ -102,7 +102,7 @@ def reclaim_to_bury(board: Board) -> Prepared:
 
 def cancel(board: Board) -> Prepared:
     job = board.delayed()
-    return Prepared(writes.cancel(board.keys, job, by="ada"))
+    return Prepared(writes.cancel(board.keys, job, by="ada"), job)
 
 
 def cancel_held(board: Board) -> Prepared:
@@ -134,7 +134,8 @@ def replay(board: Board) -> Prepared:
 
 
 def purge(board: Board) -> Prepared:
-    return Prepared(writes.purge(board.keys, board.dead(), by="ada"))
+    job = board.dead()
+    return Prepared(writes.purge(board.keys, job, by="ada"), job)
 
 
 def join(board: Board) -> Prepared:
@@ -175,8 +176,8 @@ def prune(board: Board) -> Prepared:
 
 def cap(board: Board) -> Prepared:
     board.run(writes.set_facts(board.keys, {"dlq_max": 0}))
-    board.dead()
-    return Prepared(writes.cap(board.keys))
+    job = board.dead()
+    return Prepared(writes.cap(board.keys), job)
 
 
 def drained(board: Board) -> Prepared:

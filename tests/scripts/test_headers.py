@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from retraced.events import EventName
 from retraced.keys import Keys
 from retraced.store import scripts
 from tests.scripts import calls
@@ -40,33 +39,6 @@ def test_a_header_names_the_prefix_of_records_that_its_script_finds(name: str) -
     used = [name, *(f"lib/{part}" for part in header.uses if part != "group")]
     finds = any("record_key(" in scripts.without_comments(text(each)) for each in used)
     assert finds == ("P:job:" in header.keys)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_header_lists_exactly_the_events_of_its_script(name: str) -> None:
-    header = scripts.Header.parse(text(name))
-    assert set(header.emits) <= {event.value for event in EventName}
-    used = scripts.without_comments(text(name))
-    for part in header.uses:
-        used += scripts.without_comments(text(f"lib/{part}"))
-    literals = set(re.findall(r"'(\w+)'", used)) | set(re.findall(r"(\w+) = 1\b", used))
-    named = {event.value for event in EventName if event.value in literals}
-    named &= _told(used, name)
-    assert set(header.emits) == named
-
-
-def _told(source: str, name: str) -> set[str]:
-    """Event names where they are told; delay's come from its caller and stand in its table."""
-    direct = re.findall(r"(?:tell|fragments|will_announce|will_put_back)\(\s*'(\w+)'", source)
-    closed = re.findall(r"will_close\(item, '(\w+)'", source)
-    if "will_finish" not in scripts.without_comments(text(name)):
-        closed = []
-    elif name == "drop":
-        closed = ["cancelled"]
-    if "will_bury(" not in scripts.without_comments(text(name)) and name != "reclaim":
-        direct = [event for event in direct if event != "dead"]
-    table = re.findall(r"(\w+) = 1\b", source) if name == "delay" else []
-    return {*direct, *closed, *table}
 
 
 @pytest.mark.parametrize("name", NAMES)

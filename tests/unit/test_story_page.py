@@ -9,6 +9,7 @@ import pytest
 
 from retraced.cli.trace import EXAMPLES
 from retraced.events import EventName
+from retraced.store import scripts
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "story.md").read_text()
 EVENTS, KEYS = PAGE.partition("## Events")[2], PAGE.partition("`trace -o json`")[2]
@@ -17,6 +18,11 @@ EVENTS, KEYS = PAGE.partition("## Events")[2], PAGE.partition("`trace -o json`")
 @pytest.mark.parametrize("name", list(EventName))
 def test_every_event_is_told_of(name: EventName) -> None:
     assert re.search(rf"^\|[^|]*`{name}`", EVENTS, re.MULTILINE)
+
+
+def test_every_event_is_one_that_a_script_tells() -> None:
+    emitted = [scripts.script(name).header.emits for name in scripts.names()]
+    assert set().union(*emitted) == {name.value for name in EventName}
 
 
 def test_the_keys_of_help_and_page_are_the_same() -> None:
