@@ -45,7 +45,7 @@ group's visibility timeout: no heartbeat, or an event loop that stands still.
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Health:
     """What the probe answers, in one line."""
 
     well: bool
@@ -92,12 +92,12 @@ def check(
             await chosen_groups(link, stream, group)  # raises NotFound, with suggestions
         return [beat for beat in found if _meant(beat, host, consumer)]
 
-    verdict = judge(session.run(work), host=host, max_age_ms=max_age)
-    click.echo(verdict.line)
-    ctx.exit(0 if verdict.well else FAILED)
+    health = judge(session.run(work), host=host, max_age_ms=max_age)
+    click.echo(health.line)
+    ctx.exit(0 if health.well else FAILED)
 
 
-def judge(beats: Sequence[Heartbeat], *, host: str | None, max_age_ms: int | None) -> Verdict:
+def judge(beats: Sequence[Heartbeat], *, host: str | None, max_age_ms: int | None) -> Health:
     """`host`: this one, when its own workers are meant."""
     newest = _newest_of_each_process(beats) if host else beats
     troubles = [(beat, _trouble(beat, max_age_ms)) for beat in newest]
@@ -109,11 +109,11 @@ def judge(beats: Sequence[Heartbeat], *, host: str | None, max_age_ms: int | Non
     ]
     where = f" of {host}" if host else ""
     if host and hanging:
-        return Verdict(False, "; ".join(hanging))
+        return Health(False, "; ".join(hanging))
     if not well:
-        return Verdict(False, "; ".join(hanging) or f"no worker{where} gives a sign of life")
+        return Health(False, "; ".join(hanging) or f"no worker{where} gives a sign of life")
     names = sorted({beat.name for beat in well})
-    return Verdict(True, f"well: {', '.join(names[:3])}{_more(len(names) - 3)}")
+    return Health(True, f"well: {', '.join(names[:3])}{_more(len(names) - 3)}")
 
 
 def process_exists(pid: int | None) -> bool:

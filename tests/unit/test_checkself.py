@@ -23,13 +23,13 @@ NO_SUCH_PID = 2**22 + 1
 
 
 def test_a_fresh_heartbeat_is_well() -> None:
-    verdict = judge([WELL], host="box", max_age_ms=None)
-    assert (verdict.well, verdict.line) == (True, "well: box-7-aa")
+    health = judge([WELL], host="box", max_age_ms=None)
+    assert (health.well, health.line) == (True, "well: box-7-aa")
 
 
 def test_no_heartbeat_at_all_is_not_well() -> None:
-    verdict = judge([], host="box", max_age_ms=None)
-    assert (verdict.well, verdict.line) == (False, "no worker of box gives a sign of life")
+    health = judge([], host="box", max_age_ms=None)
+    assert (health.well, health.line) == (False, "no worker of box gives a sign of life")
 
 
 def test_an_old_heartbeat_and_a_silent_loop_are_not_well() -> None:
