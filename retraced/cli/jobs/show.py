@@ -10,7 +10,7 @@ from typing import Any
 import click
 import orjson
 
-from retraced.cli import answers
+from retraced.cli import answers, timeline
 from retraced.cli.listing import (
     ago,
     first_line,
@@ -128,7 +128,7 @@ def _group_lines(told: Story) -> Iterator[str]:
         ("to do", next_step(told)),
     ):
         if label == "to do" and text:
-            yield f"  {label:{_LABEL}}{printable(text)}"  # not wrapped, so that it can be pasted
+            yield from timeline.step_lines(f"  {label:{_LABEL}}{printable(text)}")
         elif text:
             yield from _labelled(label, text)
 
