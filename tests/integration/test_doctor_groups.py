@@ -266,6 +266,25 @@ def test_an_unhandled_type_is_what_the_groups_type_field_says(
         assert f"buried as unhandled: {named}" in row["found"]
 
 
+def test_a_bad_deploy_is_told_and_the_records_of_its_dead_are_weighed(
+    url: str, stream: str
+) -> None:
+    async def bury(driver: Driver) -> None:
+        for _ in range(12):
+            await driver.add("to", "ada")
+            [held] = await driver.fetch()
+            await driver.bury(held, reason="rejected", error="RuntimeError: no such host")
+
+    drive(url, stream, bury)
+    ran = seen(url, stream)
+    row = finding(ran, "deaths")
+    assert (ran.code, row["level"]) == (1, "problem")
+    assert "12 of the 12 jobs that ended" in row["found"]
+    assert any(order.startswith("retraced pause ") for order in row["commands"])
+    weight = finding(ran, "weight")["facts"]
+    assert (weight["records"], weight["record_bytes"] > 12 * 100) == (12, True)
+
+
 def test_jobs_that_ask_for_a_routed_group_are_told(url: str, stream: str, raw: redis.Redis) -> None:
     keys = drive(url, stream, two_jobs)
     raw.xadd(stream, {"key": "customer-7", "payload": "{}", "priority": "1"})

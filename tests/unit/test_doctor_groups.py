@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retraced.cli.doctor import groups, jobs, show
+from retraced.cli.doctor import dead, groups, jobs, show
 from retraced.cli.doctor.command import fails
 from retraced.cli.doctor.finding import Finding, Level, cli, ok, ours, problem, unknown, warning
 from retraced.keys import Keys
@@ -58,7 +58,7 @@ def test_a_group_nobody_works_is_a_problem_only_if_something_stays_for_it() -> N
     pins = Pinned(Count(12_000, exact=False), Count(7), 5_000_000)
     found = only(groups.workers(ALONE, pins, **NAMED))
     assert found.level is Level.PROBLEM
-    assert "no worker for 2h; 12,000+ entries stay in the stream for it, about 5.0 MB; 7 of" in (
+    assert "no worker for 2h; 12,000+ entries stay in the stream for it, about 4.8MiB; 7 of" in (
         found.found
     )
     assert (
@@ -122,7 +122,7 @@ def test_a_heavy_group_is_told_by_the_servers_measure() -> None:
     weight = Weight({"dlq": 600_000, "events": 1000}, records=10, record_bytes=100_000)
     assert only(jobs.weight(weight, 0)).level is Level.OK
     found = only(jobs.weight(weight, 2_000_000))
-    assert (found.level, "dlq 600.0 kB" in found.found) == (Level.WARNING, True)
+    assert (found.level, "dlq 585.9KiB" in found.found) == (Level.WARNING, True)
 
 
 @pytest.mark.parametrize("stream", ["emails", "a:b", "orders:{eu}", "x y"])
@@ -165,13 +165,48 @@ def test_commands_can_be_pasted_and_hold_no_password() -> None:
     said = [command for each in FINDINGS for command in show.as_data(each, URL)["commands"]]
     assert said == [
         "retraced resume s --group g",
-        "redis-cli -h 10.0.0.7 -p 6380 -n 2 --user ada --askpass CONFIG SET a 'b c'",
+        "redis-cli -h 10.0.0.7 -p 6380 -n 2 CONFIG SET a 'b c'",
     ]
 
 
 def test_rights_are_given_by_somebody_else() -> None:
     words = cli("ACL", "SETUSER", "ada", "+scan")
     assert show.spelled(words, URL) == "redis-cli -h 10.0.0.7 -p 6380 -n 2 ACL SETUSER ada +scan"
+
+
+def test_what_a_limited_user_cannot_run_is_said_to_be_an_administrators() -> None:
+    change = warning("eviction", "it evicts", "Change it.", cli("CONFIG", "SET", "a", "b"))
+    limited = show.as_data(change, URL)
+    assert limited["do"] == (
+        "Change it. An administrator of the server must do it, not the user ada."
+    )
+    assert "--user" not in limited["commands"][0]
+    assert show.as_data(change, "redis://default:pw@h:1/0")["do"] == "Change it."
+    assert "--user default" in show.as_data(change, "redis://default:pw@h:1/0")["commands"][0]
+    own = warning("trimmed", "gone", "Look.", cli("XINFO", "STREAM", "s"))
+    assert show.as_data(own, URL)["do"] == "Look."
+
+
+@pytest.mark.parametrize(
+    ("died", "completed", "level"),
+    [(9, 0, Level.OK), (10, 0, Level.PROBLEM), (300, 1000, Level.WARNING), (300, 9000, Level.OK)],
+)
+def test_many_deaths_in_the_last_minutes_are_told(died: int, completed: int, level: Level) -> None:
+    minute = Rate(60_000, None, completed, failed=0, dead=died, reclaimed=0)
+    seen = Rates(minute=minute, five=None, hour=None, totals={})
+    found = only(dead.deaths(WELL, seen, **NAMED))
+    assert found.level is level
+    if level is not Level.OK:
+        assert ours("dlq", "list", "emails", "--group", "mail", "--by", "error") in found.commands
+        assert found.commands[1][:4] == ours("pause", "emails", "--group")
+
+
+def test_in_a_young_group_all_its_deaths_count() -> None:
+    young = replace(WELL, state=GroupState({"created_at": str(NOW_MS - 20_000)}))
+    seen = Rates(minute=None, five=None, hour=None, totals={"dead": 40, "completed": 2})
+    found = only(dead.deaths(young, seen, **NAMED))
+    assert found.found == "40 of the 42 jobs that ended in the last 20s died"
+    assert found.level is Level.PROBLEM
 
 
 def test_the_exit_code_counts_problems_and_if_strict_warnings() -> None:

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from retraced.cli.doctor import pace, server
-from retraced.cli.doctor.finding import Finding, Level, size
+from retraced.cli.doctor import latency, rights, server
+from retraced.cli.doctor.finding import Finding, Level
+from retraced.cli.doctor.persistence import persistence
+from retraced.cli.words import size
 from retraced.store.reads.health.server import Latency, SlowCommand
 
 INFO = {
@@ -39,9 +41,9 @@ def test_a_good_server_is_fine_in_every_respect() -> None:
         *server.eviction(INFO),
         *server.clients(INFO),
         *server.replication(INFO),
-        *server.persistence(INFO, {"appendfsync": "everysec"}, NOW_MS),
-        *pace.latency(QUICK),
-        *pace.clock(QUICK),
+        *persistence(INFO, {"appendfsync": "everysec"}, NOW_MS),
+        *latency.latency(QUICK),
+        *latency.clock(QUICK),
     ]
     assert [each.check for each in judged if each.level is not Level.OK] == []
 
@@ -95,7 +97,7 @@ def test_memory(used: str, maxmemory: str, level: Level) -> None:
 
 def test_persistence_that_failed_comes_before_how_it_is_set() -> None:
     failed = {**INFO, "aof_last_bgrewrite_status": "err"}
-    found = only(server.persistence(failed, None, NOW_MS))
+    found = only(persistence(failed, None, NOW_MS))
     assert (found.level, "rewrite of the append-only file failed" in found.found) == (
         Level.PROBLEM,
         True,
@@ -103,9 +105,9 @@ def test_persistence_that_failed_comes_before_how_it_is_set() -> None:
 
 
 def test_what_cant_be_read_of_persistence_is_unknown_unless_info_says_enough() -> None:
-    assert only(server.persistence(INFO, None, NOW_MS)).level is Level.OK
+    assert only(persistence(INFO, None, NOW_MS)).level is Level.OK
     off = {**INFO, "aof_enabled": "0"}
-    assert only(server.persistence(off, None, NOW_MS)).level is Level.UNKNOWN
+    assert only(persistence(off, None, NOW_MS)).level is Level.UNKNOWN
 
 
 def test_a_replica_that_is_behind_is_named() -> None:
@@ -126,24 +128,24 @@ def test_a_node_of_a_cluster_says_that_it_isnt_all() -> None:
     [(900, Level.OK), (-5_000, Level.WARNING), (61_000, Level.PROBLEM)],
 )
 def test_clocks(skew_ms: float, level: Level) -> None:
-    assert only(pace.clock(replace(QUICK, skew_ms=skew_ms))).level is level
+    assert only(latency.clock(replace(QUICK, skew_ms=skew_ms))).level is level
 
 
 def test_a_slow_line_doesnt_count_as_skew() -> None:
     far = Latency((9_000.0,), skew_ms=5_000.0, skew_within_ms=9_000.0)
-    assert only(pace.clock(far)).level is Level.OK
-    assert only(pace.latency(far)).level is Level.PROBLEM
+    assert only(latency.clock(far)).level is Level.OK
+    assert only(latency.latency(far)).level is Level.PROBLEM
 
 
 def test_slow_commands_are_told_apart_and_forgotten_after_an_hour() -> None:
     ours = SlowCommand("EVALSHA", NOW_MS - 1000, 150.0, "promote", ours=True)
     other = SlowCommand("KEYS", NOW_MS - 1000, 900.0, None, ours=False)
-    found = only(pace.slow([ours, other], NOW_MS))
+    found = only(latency.slow([ours, other], NOW_MS))
     assert found.level is Level.WARNING
     assert "1 of 2 slow commands were ReTraced's; the slowest: KEYS, 900 ms" in found.found
-    assert "the script promote, 150 ms" in only(pace.slow([ours], NOW_MS)).found
-    assert only(pace.slow([replace(other, at_ms=NOW_MS - 4_000_000)], NOW_MS)).level is Level.OK
-    assert only(pace.slow([replace(other, took_ms=60.0)], NOW_MS)).level is Level.OK
+    assert "the script promote, 150 ms" in only(latency.slow([ours], NOW_MS)).found
+    assert only(latency.slow([replace(other, at_ms=NOW_MS - 4_000_000)], NOW_MS)).level is Level.OK
+    assert only(latency.slow([replace(other, took_ms=60.0)], NOW_MS)).level is Level.OK
 
 
 @pytest.mark.parametrize(
@@ -157,17 +159,17 @@ def test_slow_commands_are_told_apart_and_forgotten_after_an_hour() -> None:
     ],
 )  # fmt: skip
 def test_the_missing_right_is_read_from_the_error(said: str, right: str | None) -> None:
-    assert pace.right(said) == right
+    assert rights.right(said) == right
 
 
 def test_a_missing_right_names_what_gives_it() -> None:
     said = "User bob has no permissions to run the 'config|get' command"
-    found = pace.forbidden("persistence", said, "bob")
+    found = rights.forbidden("persistence", said, "bob")
     assert found.level is Level.UNKNOWN
     assert found.commands == (("redis-cli", "ACL", "SETUSER", "bob", "+config|get"),)
 
 
 def test_sizes() -> None:
-    assert [size(n) for n in (7, 12_340, 5_600_000, 7.5e9)] == [
-        "7 B", "12.3 kB", "5.6 MB", "7.5 GB",
+    assert [size(n) for n in (7, 12_340, 5_600_000, 3 << 30)] == [
+        "7 bytes", "12.1KiB", "5.3MiB", "3GiB",
     ]  # fmt: skip

@@ -38,7 +38,7 @@ Of the server: version, cluster, memory, eviction, clients, replication,
   commands, persistence, latency, clock, slow (SLOWLOG), discovery.
 Of each group: rights (of a worker), reading (of an operator), keys, group,
   paused, workers, stalled, consumers, backlog, trimmed (by others),
-  unhandled, asks (for a routed group), dead, weight.
+  unhandled, asks (for a routed group), dead, deaths (of late), weight.
 
 It reads samples, never a whole stream or set. It writes twice: rights are tried on a key of its
 own that expires, and groups that the list of groups has lost are put back.

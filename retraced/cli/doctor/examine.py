@@ -5,29 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-from retraced.cli.doctor import groups, jobs, pace, server
+from retraced.cli.doctor import dead, groups, jobs, known, latency, persistence, rights, server
 from retraced.cli.doctor.finding import Finding, unknown
 from retraced.errors import Denied, StoreError, Unavailable
-from retraced.keys import GROUPS, Keys
+from retraced.keys import Keys
+from retraced.store.commands import NEEDED
 from retraced.store.connection import Link
 from retraced.store.reads import rates, workers
 from retraced.store.reads.health import discovery, group, samples
 from retraced.store.reads.health import server as facts
 from retraced.store.reads.replies import redis_now
-from retraced.store.scripts import Argument
 from retraced.store.writes import PROTOCOL, probe
 
 Check = Callable[[], Awaitable[list[Finding]]]
-
-# What scripts and reads say; the names as COMMAND INFO knows them.
-NEEDED = (
-    *("DEL", "EVAL", "EVALSHA", "EXISTS", "PEXPIRE", "PTTL", "SCAN", "TIME", "TYPE", "UNLINK"),
-    *("HDEL", "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HMGET", "HSET", "MEMORY"),
-    *("SADD", "SCARD", "SMISMEMBER", "SREM", "SSCAN"),
-    *("XACK", "XADD", "XAUTOCLAIM", "XCLAIM", "XDEL", "XGROUP", "XINFO", "XLEN", "XPENDING"),
-    *("XRANGE", "XREADGROUP", "XREVRANGE", "XTRIM"),
-    *("ZADD", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZREM"),
-)
 
 
 @dataclass(slots=True)
@@ -61,7 +51,7 @@ class Examination:
         try:
             return await check()
         except Denied as error:
-            return [pace.forbidden(name, str(error), self.user)]
+            return [rights.forbidden(name, str(error), self.user)]
         except Unavailable:
             raise
         except StoreError as error:
@@ -105,31 +95,31 @@ class Examination:
             raise
         except StoreError:  # managed servers forbid CONFIG
             pass
-        return server.persistence(self.info, config, self.now_ms)
+        return persistence.persistence(self.info, config, self.now_ms)
 
     async def _latency(self) -> list[Finding]:
         seen = await facts.latency(self.link)
-        return [*pace.latency(seen), *pace.clock(seen)]
+        return [*latency.latency(seen), *latency.clock(seen)]
 
     async def _slow(self) -> list[Finding]:
-        return pace.slow(await facts.slow_commands(self.link), self.now_ms)
+        return latency.slow(await facts.slow_commands(self.link), self.now_ms)
 
     async def _discovered(self) -> tuple[list[Keys], list[Finding]]:
         """The groups to look at, and what is wrong with the list of them."""
         if self.stream is not None and self.group is not None:
             return [Keys.of(self.stream, self.group)], []
-        known: list[Keys] = []
+        groups: list[Keys] = []
 
         async def look() -> list[Finding]:
             found = await discovery.discover(self.link)
-            known.extend([*found.known, *(keys for keys, _ in found.lost)])
-            findings = jobs.discovery(found, await self._heal(found))
+            groups.extend([*found.known, *(keys for keys, _ in found.lost)])
+            findings = known.discovery(found, await self._heal(found))
             if found.refused is not None:
-                findings.append(pace.forbidden("discovery", str(found.refused), self.user))
+                findings.append(rights.forbidden("discovery", str(found.refused), self.user))
             return findings
 
         findings = await self._guarded("discovery", look)
-        wanted = [each for each in known if self._is_wanted(each)]
+        wanted = [each for each in groups if self._is_wanted(each)]
         return sorted(wanted, key=lambda each: (each.stream, each.group)), findings
 
     async def _heal(self, found: discovery.Discovery) -> str | None:
@@ -154,12 +144,13 @@ class Examination:
 
 @dataclass(slots=True)
 class GroupLook:
-    """The checks of one group; the first that needs its standing reads it for all."""
+    """The checks of one group; what several need, the first of them reads for all."""
 
     link: Link
     keys: Keys
     whole: Examination
     _standing: group.Standing | None = None
+    _rates: rates.Rates | None = None
 
     def checks(self) -> dict[str, Check]:
         return {
@@ -176,6 +167,7 @@ class GroupLook:
             "unhandled": self._unhandled,
             "asks": self._asks,
             "dead": self._dead,
+            "deaths": self._deaths,
             "weight": self._weight,
         }
 
@@ -188,11 +180,16 @@ class GroupLook:
             self._standing = await group.standing(self.link, self.keys)
         return self._standing
 
+    async def _rated(self) -> rates.Rates:
+        if self._rates is None:
+            self._rates = await rates.rates(self.link, self.keys)
+        return self._rates
+
     async def _rights(self) -> list[Finding]:
         try:
             await self.link.run(probe(self.keys))
         except Denied as error:
-            return pace.probed(str(error))
+            return rights.probed(str(error))
         except Unavailable as error:  # a replica, or one that may not write now
             return [
                 unknown(
@@ -201,13 +198,13 @@ class GroupLook:
                     "See `replication` and `persistence`.",
                 )
             ]
-        return pace.probed(None)
+        return rights.probed(None)
 
     async def _reading(self) -> list[Finding]:
-        asked = readings(self.keys)
+        asked = facts.readings(self.keys)
         refused = await facts.refusals(self.link, asked)
         denied = {name: str(why) for name, why in refused.items() if isinstance(why, Denied)}
-        return pace.readable(denied, self.whole.user, len(asked))
+        return rights.readable(denied, self.whole.user, len(asked))
 
     async def _keys(self) -> list[Finding]:
         return groups.keys(await group.wrong_keys(self.link, self.keys))
@@ -236,8 +233,10 @@ class GroupLook:
         return groups.consumers(left, **self._named, absent_ms=self.whole.absent_ms)
 
     async def _backlog(self) -> list[Finding]:
-        seen = await rates.rates(self.link, self.keys)
-        return groups.backlog(await self._stands(), seen, **self._named)
+        return groups.backlog(await self._stands(), await self._rated(), **self._named)
+
+    async def _deaths(self) -> list[Finding]:
+        return dead.deaths(await self._stands(), await self._rated(), **self._named)
 
     async def _trimmed(self) -> list[Finding]:
         gone = await samples.vanished(self.link, self.keys)
@@ -252,32 +251,9 @@ class GroupLook:
         return jobs.wishes(seen, (await self._stands()).state.facts, self.keys)
 
     async def _dead(self) -> list[Finding]:
-        return jobs.dead(await self._stands(), **self._named)
+        return dead.dead(await self._stands(), **self._named)
 
     async def _weight(self) -> list[Finding]:
         seen = await group.weigh(self.link, self.keys, await self._stands())
         limit = self.whole.info.get("maxmemory", "0")
         return jobs.weight(seen, int(limit) if limit.isdigit() else 0)
-
-
-def readings(keys: Keys) -> dict[str, tuple[Argument, ...]]:
-    """The commands with which operators look, as harmless calls, by the name that ACLs know."""
-    return {
-        "XRANGE": ("XRANGE", keys.stream, "-", "+", "COUNT", 1),
-        "XREVRANGE": ("XREVRANGE", keys.events, "+", "-", "COUNT", 1),
-        "XLEN": ("XLEN", keys.dlq),
-        "XINFO": ("XINFO", "GROUPS", keys.stream),
-        "XPENDING": ("XPENDING", keys.stream, keys.group),
-        "HGETALL": ("HGETALL", keys.state),
-        "HMGET": ("HMGET", keys.state, "protocol"),
-        "ZRANGE": ("ZRANGE", keys.workers, 0, 0),
-        "ZCARD": ("ZCARD", keys.delayed),
-        "SSCAN": ("SSCAN", GROUPS, 0, "COUNT", 1),
-        "SMISMEMBER": ("SMISMEMBER", keys.cancelled, "0-0"),
-        "TYPE": ("TYPE", keys.stream),
-        "PTTL": ("PTTL", keys.state),
-        "SCAN": ("SCAN", 0, "MATCH", keys.state, "COUNT", 1),
-        "MEMORY USAGE": ("MEMORY", "USAGE", keys.state),
-        "CONFIG GET": ("CONFIG", "GET", "maxmemory"),
-        "SLOWLOG": ("SLOWLOG", "LEN"),
-    }

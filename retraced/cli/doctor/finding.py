@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 Words = tuple[str, ...]
+Info = Mapping[str, str]  # INFO, by name
 
 
 class Level(StrEnum):
@@ -67,10 +68,7 @@ def ours(*words: str) -> Words:
     return ("retraced", *words)
 
 
-def size(count: float) -> str:
-    """Bytes for people: `13.4 MB` (1 MB is a million)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
-        count /= 1000
-    raise AssertionError("GB takes all")
+def number(info: Info, name: str) -> int:
+    """A whole number that INFO tells; 0 where it doesn't."""
+    value = info.get(name, "")
+    return int(value) if value.isdigit() else 0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from retraced.cli.doctor.finding import Finding, cli, ok, ours, problem, size, warning
+from retraced.cli.doctor.finding import Finding, Words, cli, ok, ours, problem, warning
+from retraced.cli.words import size
 from retraced.durations import format_ms
 
 if TYPE_CHECKING:
-    from retraced.store.reads.health.group import Consumers, Pinned, Standing, WrongKey
+    from retraced.store.reads.health.group import Consumer, Consumers, Pinned, Standing, WrongKey
     from retraced.store.reads.heartbeat import Heartbeat
     from retraced.store.reads.rates import Rates
 
@@ -75,29 +76,23 @@ def workers(
     """Whether anybody works, and what stays in the stream for a group that nobody works."""
     if facts.alive:
         return [ok("workers", f"{facts.alive:,} alive", alive=facts.alive)]
-    waiting = facts.counts.ready + facts.counts.delayed + facts.counts.held
-    entries = pinned.entries.value if pinned else 0
-    told = {
-        "alive": 0,
-        "last_sign_ms": facts.last_sign_at_ms,
-        "pinned_entries": entries if pinned else None,
-        "pinned_alone": pinned.alone.value if pinned else None,
-        "pinned_bytes": pinned.size if pinned else None,
-    }
-    since = facts.last_sign_at_ms or facts.state.created_at_ms
-    age_ms = None if since is None else max(facts.now_ms - since, 0)
-    when = _absence(facts, age_ms)
+    counts = facts.counts
+    needed = bool(
+        counts.ready or counts.delayed or counts.held or (pinned and pinned.entries.value)
+    )
+    since_ms = facts.last_sign_at_ms or facts.state.created_at_ms
+    age_ms = None if since_ms is None else max(facts.now_ms - since_ms, 0)
+    absent, told = _absence(facts, age_ms), _absent_data(facts, pinned)
     start = ours("consume", stream, "--group", group, "--app", "MODULE:ATTR")
     if age_ms is not None and age_ms < absent_ms:
-        if not (waiting or entries):
-            return [ok("workers", when, **told)]
-        return [warning("workers", f"{when}, and jobs wait", "Start one.", start, **told)]
-    pins = _pins(pinned)
-    level = problem if entries or waiting else warning
+        if not needed:
+            return [ok("workers", absent, **told)]
+        return [warning("workers", f"{absent}, and jobs wait", "Start one.", start, **told)]
+    level = problem if needed else warning
     return [
         level(
             "workers",
-            f"{when}; {pins}",
+            f"{absent}; {_pins(pinned)}",
             "Start one; or, if the group isn't wanted any more, delete it (this shows what is "
             "lost, --yes does it).",
             start,
@@ -105,6 +100,16 @@ def workers(
             **told,
         )
     ]
+
+
+def _absent_data(facts: Standing, pinned: Pinned | None) -> Mapping[str, object]:
+    return {
+        "alive": 0,
+        "last_sign_ms": facts.last_sign_at_ms,
+        "pinned_entries": pinned.entries.value if pinned else None,
+        "pinned_alone": pinned.alone.value if pinned else None,
+        "pinned_bytes": pinned.size if pinned else None,
+    }
 
 
 def _absence(facts: Standing, age_ms: int | None) -> str:
@@ -156,44 +161,66 @@ def consumers(
     """Names in the consumer groups that belong to nobody."""
     if facts.too_many:
         key, count = next(iter(facts.too_many.items()))
-        return [
-            problem(
-                "consumers",
-                f"{count:,} consumers are in the group on {_text(key)}: something makes new names "
-                "and doesn't delete them",
-                "See which have nothing pending and delete those; then stop what makes them.",
-                cli("XINFO", "CONSUMERS", _text(key), group),
-                cli("XGROUP", "DELCONSUMER", _text(key), group, "NAME"),
-                count=count,
-            )
-        ]
+        return [_crowd(_text(key), group, count)]
     old = [each for each in facts.left if each.idle_ms >= absent_ms]
-    holding = [each for each in old if each.pending]
-    empty = [each for each in old if not each.pending]
     if not old:
         return [ok("consumers", "none is left over", left=len(facts.left))]
-    found, orders = [], []
-    if empty:
-        names = ", ".join(sorted({each.name for each in empty})[:3])
-        found.append(f"{len(empty):,} consumers without a worker are left ({names})")
-        orders += [
-            cli("XGROUP", "DELCONSUMER", _text(each.key), group, each.name)
-            for each in empty[:SHOWN]
-        ]
-    if holding:
-        count = sum(each.pending for each in holding)
-        since = format_ms(min(each.idle_ms for each in holding))
-        found.append(
-            f"{count:,} deliveries are held by consumers that have been gone for {since} or more, "
-            "and nobody takes them over"
-        )
-        orders.append(ours("consume", stream, "--group", group, "--app", "MODULE:ATTR"))
-    advice = "Delete the empty ones." if empty else ""
-    if holding:
-        advice = f"{advice} A worker of this group takes the held ones over.".strip()
+    holding = [each for each in old if each.pending]
+    parts = [
+        _empty([each for each in old if not each.pending], group),
+        _holding(holding, stream, group),
+    ]
+    told = [part for part in parts if part is not None]
     level = problem if holding else warning
     data = [{"name": each.name, "pending": each.pending, "idle_ms": each.idle_ms} for each in old]
-    return [level("consumers", "; ".join(found), advice, *orders, left=data[:100])]
+    return [
+        level(
+            "consumers",
+            "; ".join(found for found, _, _ in told),
+            " ".join(advice for _, advice, _ in told),
+            *(order for _, _, orders in told for order in orders),
+            left=data[:100],
+        )
+    ]
+
+
+_Part = tuple[str, str, Sequence[Words]]  # what was found, what to do, the commands for it
+
+
+def _crowd(key: str, group: str, count: int) -> Finding:
+    return problem(
+        "consumers",
+        f"{count:,} consumers are in the group on {key}: something makes new names and doesn't "
+        "delete them",
+        "See which have nothing pending and delete those; then stop what makes them.",
+        cli("XINFO", "CONSUMERS", key, group),
+        cli("XGROUP", "DELCONSUMER", key, group, "NAME"),
+        count=count,
+    )
+
+
+def _empty(empty: Sequence[Consumer], group: str) -> _Part | None:
+    if not empty:
+        return None
+    names = ", ".join(sorted({each.name for each in empty})[:3])
+    orders = [
+        cli("XGROUP", "DELCONSUMER", _text(each.key), group, each.name) for each in empty[:SHOWN]
+    ]
+    found = f"{len(empty):,} consumers without a worker are left ({names})"
+    return found, "Delete the empty ones.", orders
+
+
+def _holding(holding: Sequence[Consumer], stream: str, group: str) -> _Part | None:
+    if not holding:
+        return None
+    count = sum(each.pending for each in holding)
+    since = format_ms(min(each.idle_ms for each in holding))
+    found = (
+        f"{count:,} deliveries are held by consumers that have been gone for {since} or more, and "
+        "nobody takes them over"
+    )
+    order = ours("consume", stream, "--group", group, "--app", "MODULE:ATTR")
+    return found, "A worker of this group takes the held ones over.", [order]
 
 
 def backlog(facts: Standing, rates: Rates | None, *, stream: str, group: str) -> list[Finding]:

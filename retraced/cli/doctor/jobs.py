@@ -1,22 +1,20 @@
-"""Judges samples of a group's jobs, what it weighs, and which groups are known. Pure."""
+"""Judges samples of a group's jobs, and what it weighs. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from retraced.cli.doctor.finding import Finding, cli, ok, ours, problem, size, warning
+from retraced.cli.doctor.finding import Finding, cli, ok, ours, problem, warning
+from retraced.cli.words import plural, size
 from retraced.durations import format_ms
-from retraced.keys import GROUPS
 
 if TYPE_CHECKING:
     from retraced.keys import Keys
-    from retraced.store.reads.health.discovery import Discovery
     from retraced.store.reads.health.group import Standing, Weight
     from retraced.store.reads.health.samples import Unhandled, Vanished, Wishes
 
 DAY_MS = 86_400_000
-MANY_DEAD = 10_000
 LARGE_SHARE = 0.25
 LARGE = 1 << 30
 SHOWN = 5
@@ -112,28 +110,11 @@ def wishes(facts: Wishes, state: Mapping[str, str], keys: Keys) -> list[Finding]
             "asks",
             f"jobs ask for what only a routed group does, here these fields do nothing: "
             f"{'; '.join(told)}",
-            "Make the group a routed one, or leave the fields out; then this begins the count anew."
-            if counted
-            else "Make the group a routed one, or leave the fields out.",
+            "This release has no routed groups yet: let producers leave the fields out."
+            + (" Then this begins the count anew." if counted else ""),
             *([reset] if counted else []),
             newest=facts.asked,
             counted=counted,
-        )
-    ]
-
-
-def dead(facts: Standing, *, stream: str, group: str) -> list[Finding]:
-    """Dead letters have no cap unless one was set: a heap of them is told."""
-    count = facts.counts.dead
-    if count < MANY_DEAD:
-        return [ok("dead", f"{count:,} dead letters", count=count)]
-    return [
-        warning(
-            "dead",
-            f"{count:,} dead letters are kept, until they are put back or purged",
-            "See of what they died; put back those whose reason is gone, purge the rest.",
-            ours("dlq", "list", stream, "--group", group, "--by", "error"),
-            count=count,
         )
     ]
 
@@ -143,7 +124,7 @@ def weight(facts: Weight, maxmemory: int) -> list[Finding]:
     largest = sorted(facts.keys.items(), key=lambda item: -item[1])
     parts = [f"{name} {size(count)}" for name, count in largest[:3] if count]
     if facts.records:
-        parts.append(f"{facts.records:,} records about {size(facts.record_bytes)}")
+        parts.append(f"{plural(facts.records, 'record')} of jobs about {size(facts.record_bytes)}")
     told = f"about {size(facts.total)}" + (f": {', '.join(parts)}" if parts else "")
     data = {
         "bytes": facts.total,
@@ -165,86 +146,11 @@ def weight(facts: Weight, maxmemory: int) -> list[Finding]:
     ]
 
 
-def discovery(facts: Discovery, healed: str | None) -> list[Finding]:
-    """`healed`: None when the lost ones were put back, else why not."""
-    if facts.foreign:
-        name = GROUPS.decode()
-        return [
-            problem(
-                "discovery",
-                f"{name} is a {facts.foreign} and should be a set: no list of groups works",
-                "Something else writes there: move it away and run doctor again.",
-                cli("RENAME", name, f"{name}.foreign"),
-            )
-        ]
-    found = [*_lost(facts, healed), *_stale(facts)]
-    if found or facts.refused is not None:  # who may not scan hears so instead
-        return found
-    how_far = "" if facts.complete else f", as far as about {facts.scanned:,} keys were scanned"
-    groups = "1 group is" if len(facts.known) == 1 else f"{len(facts.known):,} groups are"
-    return [
-        ok(
-            "discovery",
-            f"{groups} known{how_far}",
-            known=len(facts.known),
-            scanned_all=facts.complete,
-        )
-    ]
-
-
-def _lost(facts: Discovery, healed: str | None) -> list[Finding]:
-    if not facts.lost:
-        return []
-    names = ", ".join(f"{_name(keys)} (by {how})" for keys, how in facts.lost[:SHOWN])
-    told = f"groups that {GROUPS.decode()} had lost: {names}{_more(len(facts.lost))}"
-    data = {"lost": [_name(keys) for keys, _ in facts.lost]}
-    if healed is None:
-        return [
-            warning(
-                "discovery", f"{told}; they are put back", "Nothing: they are listed again.", **data
-            )
-        ]
-    members = [f"{keys.group_name}:{keys.stream_name}" for keys, _ in facts.lost[:SHOWN]]
-    return [
-        problem(
-            "discovery",
-            f"{told}; they couldn't be put back: {healed}",
-            "Put them back with a user who may.",
-            cli("SADD", GROUPS.decode(), *members),
-            **data,
-        )
-    ]
-
-
-def _stale(facts: Discovery) -> list[Finding]:
-    if not facts.stale:
-        return []
-    members = [each.decode("utf-8", "backslashreplace") for each in facts.stale]
-    return [
-        warning(
-            "discovery",
-            f"{GROUPS.decode()} names what isn't there: {', '.join(members[:SHOWN])}"
-            f"{_more(len(members))}",
-            "Take them out.",
-            cli("SREM", GROUPS.decode(), *members[:SHOWN]),
-            stale=members,
-        )
-    ]
-
-
-def _name(keys: Keys) -> str:
-    return f"{keys.stream_name}/{keys.group_name}"
-
-
 def _counted(counts: Mapping[str, int]) -> str:
     """`key 3, priority 1`, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{name} {count:,}" for name, count in ordered[:SHOWN])
     return shown + (f" and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else "")
-
-
-def _more(count: int) -> str:
-    return f" and {count - SHOWN:,} more" if count > SHOWN else ""
 
 
 def _after(entry: bytes, other: bytes) -> bool:

@@ -1,13 +1,12 @@
-"""Judges the server: version, memory, persistence, replication. Pure: facts in, findings out."""
+"""Judges the server: version, memory, clients, replication. Pure: facts in, findings out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from retraced.cli.doctor.finding import Finding, cli, ok, problem, size, unknown, warning
-from retraced.durations import format_ms
+from retraced.cli.doctor.finding import Finding, Info, cli, number, ok, problem, unknown, warning
+from retraced.cli.words import size
 
-Info = Mapping[str, str]
 LEAST_VERSION = (6, 2)
 LEAST_VALKEY = (7, 2)
 FULL, NEARLY_FULL = 0.98, 0.85
@@ -24,13 +23,13 @@ def version(info: Info) -> list[Finding]:
                 "Use Redis 6.2 or newer, or Valkey 7.2 or newer.",
             )
         ]
-    product, number = _product(info)
-    if not number:
+    product, release = _product(info)
+    if not release:
         return [unknown("version", "the server doesn't tell its version", "See INFO server.")]
     least = LEAST_VALKEY if product == "Valkey" else LEAST_VERSION
-    told = f"{product} {number}, {info.get('redis_mode', 'standalone')}"
-    facts = {"product": product.lower(), "version": number}
-    if _parts(number) < least:
+    told = f"{product} {release}, {info.get('redis_mode', 'standalone')}"
+    facts = {"product": product.lower(), "version": release}
+    if _parts(release) < least:
         needed = ".".join(map(str, least))
         return [
             problem(
@@ -61,8 +60,8 @@ def commands(missing: Sequence[str], asked: int) -> list[Finding]:
 
 def memory(info: Info) -> list[Finding]:
     """How full it is, and what it does when it is full."""
-    used, limit = _number(info, "used_memory"), _number(info, "maxmemory")
-    system = _number(info, "total_system_memory")
+    used, limit = number(info, "used_memory"), number(info, "maxmemory")
+    system = number(info, "total_system_memory")
     facts = {"used": used, "maxmemory": limit, "system": system}
     if limit and used >= FULL * limit:
         return [
@@ -100,8 +99,8 @@ _RAISE = cli("CONFIG", "SET", "maxmemory", "BYTES")
 
 def eviction(info: Info) -> list[Finding]:
     """Whether the server may throw jobs away when it is full, or has done so."""
-    policy, evicted = info.get("maxmemory_policy", ""), _number(info, "evicted_keys")
-    limit = _number(info, "maxmemory")
+    policy, evicted = info.get("maxmemory_policy", ""), number(info, "evicted_keys")
+    limit = number(info, "maxmemory")
     facts = {"policy": policy, "evicted_keys": evicted}
     if not policy:
         return [
@@ -138,8 +137,8 @@ def eviction(info: Info) -> list[Finding]:
 
 def clients(info: Info) -> list[Finding]:
     """Whether connections run out."""
-    connected, limit = _number(info, "connected_clients"), _number(info, "maxclients")
-    rejected = _number(info, "rejected_connections")
+    connected, limit = number(info, "connected_clients"), number(info, "maxclients")
+    rejected = number(info, "rejected_connections")
     facts = {"connected": connected, "maxclients": limit, "rejected": rejected}
     if limit and connected >= 0.9 * limit:
         return [
@@ -154,92 +153,6 @@ def clients(info: Info) -> list[Finding]:
             )
         ]
     return [ok("clients", f"{connected:,} connections", **facts)]
-
-
-def persistence(info: Info, config: Mapping[str, str] | None, now_ms: int) -> list[Finding]:
-    """What survives a restart. `config`: save and appendfsync, None if they couldn't be read."""
-    failed = _failed_writes(info)
-    if failed:
-        return failed
-    aof = info.get("aof_enabled") == "1"
-    saved = _number(info, "rdb_last_save_time") * 1000
-    facts = {"aof": aof, "rdb_last_save_ms": saved}
-    switch_on = cli("CONFIG", "SET", "appendonly", "yes")
-    if aof:
-        return [_fsync(config, facts)]
-    if config is None:
-        return [
-            unknown(
-                "persistence",
-                "the append-only file is off; whether snapshots are made "
-                "can't be read (CONFIG GET is forbidden)",
-                "Make sure that your provider keeps the data: without the append-only "
-                "file a restart loses the newest jobs.",
-                **facts,
-            )
-        ]
-    rules = config.get("save", "")
-    if not rules:
-        return [
-            warning(
-                "persistence",
-                "neither the append-only file nor snapshots are on: a "
-                "restart of the server loses all jobs",
-                "Switch the append-only file on (and in redis.conf).",
-                switch_on,
-                cli("CONFIG", "REWRITE"),
-                **facts,
-            )
-        ]
-    age = f"the last one {format_ms(max(now_ms - saved, 0))} ago" if saved else "none yet"
-    return [
-        warning(
-            "persistence",
-            f"only snapshots are made (save {rules}; {age}): a crash of "
-            "the server loses every job and result since the last one",
-            "Switch the append-only file on (and in redis.conf).",
-            switch_on,
-            cli("CONFIG", "REWRITE"),
-            **facts,
-        )
-    ]
-
-
-def _failed_writes(info: Info) -> list[Finding]:
-    names = {
-        "aof_last_write_status": "the last write to the append-only file",
-        "aof_last_bgrewrite_status": "the last rewrite of the append-only file",
-        "rdb_last_bgsave_status": "the last snapshot",
-    }
-    failed = [told for name, told in names.items() if info.get(name, "ok") != "ok"]
-    if not failed:
-        return []
-    return [
-        problem(
-            "persistence",
-            f"{' and '.join(failed)} failed; Redis may refuse writes until it succeeds",
-            "Look at its log and at the room on its disk, then let it try again.",
-            cli("BGSAVE"),
-            cli("BGREWRITEAOF"),
-            failed=failed,
-        )
-    ]
-
-
-def _fsync(config: Mapping[str, str] | None, facts: Mapping[str, object]) -> Finding:
-    how = (config or {}).get("appendfsync", "")
-    if how == "no":
-        return warning(
-            "persistence",
-            "the append-only file is on, but appendfsync is no: a "
-            "crash of the host loses some 30 s",
-            "Let it be written once a second.",
-            cli("CONFIG", "SET", "appendfsync", "everysec"),
-            **facts,
-        )
-    loses = {"everysec": ": a crash of the host loses a second or two", "always": ""}.get(how, "")
-    told = f", appendfsync is {how}{loses}" if how else ""
-    return ok("persistence", f"the append-only file is on{told}", **facts)
 
 
 def replication(info: Info) -> list[Finding]:
@@ -303,10 +216,5 @@ def _product(info: Info) -> tuple[str, str]:
     return "Redis", info.get("redis_version", "")
 
 
-def _parts(number: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in number.split(".") if part.isdigit())
-
-
-def _number(info: Info, name: str) -> int:
-    value = info.get(name, "")
-    return int(value) if value.isdigit() else 0
+def _parts(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split(".") if part.isdigit())

@@ -14,6 +14,7 @@ from retraced.cli.remedy import command
 
 _ORDER = (Level.PROBLEM, Level.WARNING, Level.UNKNOWN)
 _INDENT = 9
+_ADMINISTRATORS = ("BGREWRITEAOF", "BGSAVE", "CLIENT", "CLUSTER", "CONFIG", "LATENCY", "SLOWLOG")
 
 
 def as_data(finding: Finding, url: str) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def as_data(finding: Finding, url: str) -> dict[str, Any]:
         "stream": finding.stream,
         "group": finding.group,
         "found": finding.found,
-        "do": finding.do or None,
+        "do": advice(finding, url) or None,
         "commands": [spelled(words, url) for words in finding.commands],
         "facts": dict(finding.facts),
     }
@@ -34,11 +35,31 @@ def spelled(words: Words, url: str) -> str:
     """A command as it can be pasted."""
     if words[0] != "redis-cli":
         return command(*words[1:])
-    return redis_cli(_of_an_administrator(url) if words[1] == "ACL" else url, *words[1:])
+    return redis_cli(_without_login(url) if _is_for_others(words, url) else url, *words[1:])
 
 
-def _of_an_administrator(url: str) -> str:
-    """The same server without our login: rights are given by somebody else."""
+def advice(finding: Finding, url: str) -> str:
+    """What to do; and who must, where this user can't be thought to have the right."""
+    if not any(_is_for_others(words, url) for words in finding.commands):
+        return finding.do
+    user = urlsplit(url).username
+    whose = f"the user {user}" if user else "this user"
+    return f"{finding.do} An administrator of the server must do it, not {whose}."
+
+
+def _is_for_others(words: Words, url: str) -> bool:
+    """Rights are given by others; so is the server set, where a user of its own is at work."""
+    if words[0] != "redis-cli":
+        return False
+    return words[1] == "ACL" or (words[1] in _ADMINISTRATORS and _is_limited(url))
+
+
+def _is_limited(url: str) -> bool:
+    """Whether the URL names a user; the default one may do all, unless somebody changed that."""
+    return urlsplit(url).username not in (None, "", "default")
+
+
+def _without_login(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
@@ -72,7 +93,7 @@ def _full(finding: Finding, url: str, width: int) -> Iterator[tuple[str, Level |
     where = f"{finding.stream}/{finding.group} " if finding.stream else ""
     first, *rest = _wrapped(f"{finding.check}: {where}{finding.found}", width)
     yield f"{finding.level.value:<{_INDENT}}{first}", finding.level
-    for line in (*rest, *_wrapped(finding.do, width)):
+    for line in (*rest, *_wrapped(advice(finding, url), width)):
         yield " " * _INDENT + line, None
     for words in finding.commands:
         yield " " * (_INDENT + 2) + spelled(words, url), None  # whole, so that it can be pasted

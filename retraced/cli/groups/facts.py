@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from retraced.cli.words import size
 from retraced.durations import format_ms
 
 _JOBS = "for jobs that start from now on, within 1.5 s"
 _LEASES = "for every lease, within 1.5 s"
 _SWEEP = "at the workers' next sweep, within seconds"
-_SIZES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,3 @@ FACTS: Mapping[str, Fact] = {
         Fact("dlq_bytes", "dead letters in bytes", "any size", _SWEEP),
     )
 }
-
-
-def size(count: int) -> str:
-    """Bytes for people: `64MiB`, `1.5GiB`, `300 bytes`."""
-    for unit, name in _SIZES:
-        if count >= unit:
-            return f"{count / unit:.1f}".removesuffix(".0") + name
-    return f"{count} bytes"

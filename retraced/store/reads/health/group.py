@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from retraced.keys import Keys, unpadded
+from retraced.keys import Keys, id_parts, unpadded
 from retraced.store.connection import Link
 from retraced.store.reads.backlog import Count, unread
 from retraced.store.reads.counts import GroupCounts, count_questions
+from retraced.store.reads.dead import dead_letters
 from retraced.store.reads.groups import alive, oldest_at_ms
 from retraced.store.reads.groupstate import GroupState
+from retraced.store.reads.health.samples import affordable
 from retraced.store.reads.replies import (
     SMALLEST,
     after,
-    id_parts,
     if_group,
     if_stream,
     number,
@@ -224,7 +225,7 @@ async def weigh(link: Link, keys: Keys, standing: Standing) -> Weight:
     waiting, ended = [
         await _record_size(link, keys, zset) for zset in (keys.delayed, keys.finished)
     ]
-    dead = ended or waiting  # theirs are found by their letters only, which may be large
+    dead = await _dead_record_size(link, keys)
     size = standing.counts.delayed * waiting + finished * ended + standing.counts.dead * dead
     records = standing.counts.delayed + standing.counts.dead + finished
     named = {
@@ -236,8 +237,17 @@ async def weigh(link: Link, keys: Keys, standing: Standing) -> Weight:
 async def _record_size(link: Link, keys: Keys, zset: bytes) -> int:
     """About how many bytes a record of the jobs in this set takes; 0 if there is none."""
     members: list[bytes] = await link.call("ZRANGE", zset, 0, _SAMPLES - 1)
-    sizes = await _sizes(link, [keys.job(unpadded(member)) for member in members])
-    found = [size for size in sizes if size]
+    return await _typical_size(link, [keys.job(unpadded(member)) for member in members])
+
+
+async def _dead_record_size(link: Link, keys: Keys) -> int:
+    """The same for dead jobs, whose records are found by their letters."""
+    letters = await dead_letters(link, keys, limit=min(_SAMPLES, await affordable(link, keys.dlq)))
+    return await _typical_size(link, [keys.job(letter.job) for letter in letters])
+
+
+async def _typical_size(link: Link, records: list[bytes]) -> int:
+    found = [size for size in await _sizes(link, records) if size]
     return sum(found) // len(found) if found else 0
 
 

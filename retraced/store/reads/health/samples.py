@@ -54,7 +54,7 @@ class Vanished:
 
 async def wishes(link: Link, keys: Keys) -> Wishes:
     """Looks at the newest entries of the stream."""
-    count = await _affordable(link, keys.stream)
+    count = await affordable(link, keys.stream)
     rows: list[Any] = await link.call("XREVRANGE", keys.stream, "+", "-", "COUNT", count)
     asked: Counter[str] = Counter()
     for _, fields in rows:
@@ -73,7 +73,7 @@ async def unhandled(link: Link, keys: Keys) -> Unhandled:
     waiting = Counter(
         text(kind or keys.stream) for reason, kind in replies if reason == b"unhandled"
     )
-    letters = await dead_letters(link, keys, limit=await _affordable(link, keys.dlq))
+    letters = await dead_letters(link, keys, limit=await affordable(link, keys.dlq))
     dead = Counter(
         letter.type or keys.stream_name for letter in letters if letter.reason == "unhandled"
     )
@@ -99,22 +99,22 @@ async def vanished(link: Link, keys: Keys) -> Vanished:
     )
 
 
-async def _missing(link: Link, keys: Keys) -> tuple[int, list[bytes]]:
-    looked_at, missing = 0, []
-    for key in (keys.stream, keys.ready):
-        count = await _affordable(link, key)
-        [reply] = await link.calls([("XPENDING", key, keys.group, "-", "+", count)])
-        ids: Sequence[bytes] = [row[0] for row in if_group(reply, [])]
-        bodies = await link.calls([("XRANGE", key, each, each) for each in ids]) if ids else []
-        looked_at += len(ids)
-        missing += [each for each, body in zip(ids, bodies, strict=True) if not settled(body)]
-    return looked_at, missing
-
-
-async def _affordable(link: Link, key: bytes) -> int:
+async def affordable(link: Link, key: bytes) -> int:
     """How many entries of a stream may be read at once."""
     length, size = await link.calls([("XLEN", key), ("MEMORY", "USAGE", key, "SAMPLES", 5)])
     entries = number(settled(length))
     # Without the right to ask for its size, few are read.
     each = number(size) // entries if entries and not isinstance(size, Exception) else _BYTES // 10
     return max(1, min(_MOST, _BYTES // max(each, 1)))
+
+
+async def _missing(link: Link, keys: Keys) -> tuple[int, list[bytes]]:
+    looked_at, missing = 0, []
+    for key in (keys.stream, keys.ready):
+        count = await affordable(link, key)
+        [reply] = await link.calls([("XPENDING", key, keys.group, "-", "+", count)])
+        ids: Sequence[bytes] = [row[0] for row in if_group(reply, [])]
+        bodies = await link.calls([("XRANGE", key, each, each) for each in ids]) if ids else []
+        looked_at += len(ids)
+        missing += [each for each, body in zip(ids, bodies, strict=True) if not settled(body)]
+    return looked_at, missing

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from retraced.errors import StoreError
+from retraced.keys import GROUPS, Keys
 from retraced.store.connection import Link
 from retraced.store.reads.replies import pairs, text
-from retraced.store.scripts import names, script
+from retraced.store.scripts import Argument, names, script
 
 PINGS = 5
 SLOW_ENTRIES = 128
@@ -100,6 +101,34 @@ def _slow(row: Sequence[Any], known: Mapping[bytes, str]) -> SlowCommand:
         script=called,
         ours=called is not None or any(word.startswith(_PREFIX) for word in words[1:]),
     )
+
+
+def readings(keys: Keys) -> dict[str, tuple[Argument, ...]]:
+    """The commands with which operators look, as harmless calls, by the name that ACLs know."""
+    return {
+        "XRANGE": ("XRANGE", keys.stream, "-", "+", "COUNT", 1),
+        "XREVRANGE": ("XREVRANGE", keys.events, "+", "-", "COUNT", 1),
+        "XLEN": ("XLEN", keys.dlq),
+        "XINFO": ("XINFO", "GROUPS", keys.stream),
+        "XPENDING": ("XPENDING", keys.stream, keys.group),
+        "HGET": ("HGET", keys.state, "protocol"),
+        "HGETALL": ("HGETALL", keys.state),
+        "HMGET": ("HMGET", keys.state, "protocol"),
+        "HSCAN": ("HSCAN", keys.state, 0, "COUNT", 1),
+        "ZRANGE": ("ZRANGE", keys.workers, 0, 0),
+        "ZREVRANGE": ("ZREVRANGE", keys.workers, 0, 0),
+        "ZCARD": ("ZCARD", keys.delayed),
+        "ZCOUNT": ("ZCOUNT", keys.workers, 0, 0),
+        "SSCAN": ("SSCAN", GROUPS, 0, "COUNT", 1),
+        "SISMEMBER": ("SISMEMBER", keys.cancelled, "0-0"),
+        "SMISMEMBER": ("SMISMEMBER", keys.cancelled, "0-0"),
+        "TYPE": ("TYPE", keys.stream),
+        "PTTL": ("PTTL", keys.state),
+        "SCAN": ("SCAN", 0, "MATCH", keys.state, "COUNT", 1),
+        "MEMORY USAGE": ("MEMORY", "USAGE", keys.state),
+        "CONFIG GET": ("CONFIG", "GET", "maxmemory"),
+        "SLOWLOG": ("SLOWLOG", "LEN"),
+    }
 
 
 async def refusals(

@@ -1,12 +1,11 @@
-"""Judges latency, slow commands, clocks and rights. Pure: facts in, findings out."""
+"""Judges latency, slow commands and clocks. Pure: facts in, findings out."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from retraced.cli.doctor.finding import Finding, cli, ok, problem, unknown, warning
+from retraced.cli.doctor.finding import Finding, cli, ok, problem, warning
 from retraced.durations import format_ms
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ SLOW_MS, STUCK_MS = 20.0, 500.0
 SKEW_MS, LARGE_SKEW_MS = 1_000.0, 60_000.0
 HOUR_MS = 3_600_000
 LONG_STALL_MS = 100.0
-_COMMAND = re.compile(r"'([a-z]+(?:\|[a-z-]+)?)' command")
 
 
 def latency(facts: Latency) -> list[Finding]:
@@ -80,67 +78,6 @@ def slow(entries: Sequence[SlowCommand], now_ms: int) -> list[Finding]:
         else "Everything waits while a command runs: find who sends it."
     )
     return [warning("slow", told, advice, cli("SLOWLOG", "GET", "10"), **facts)]
-
-
-def probed(refused: str | None) -> list[Finding]:
-    """What `writes.probe` said, None if all went well."""
-    if refused is None:
-        return [ok("rights", "this user may run all that a worker writes with")]
-    return [
-        problem(
-            "rights",
-            refused,
-            "Widen the ACL of this user.",
-            cli("ACL", "GETUSER", _user_in(refused)),
-        )
-    ]
-
-
-def readable(refused: Mapping[str, str], user: str, asked: int) -> list[Finding]:
-    """`refused`: why, by command, of those with which operators look."""
-    if not refused:
-        return [ok("reading", f"all {asked} commands that operators look with are allowed")]
-    rules = [f"+{right(why) or name.lower()}" for name, why in refused.items()]
-    names = ", ".join(sorted(refused))
-    return [
-        warning(
-            "reading",
-            f"this user may not run {names}: some commands of retraced will "
-            "fail, and some checks here are unknown",
-            "Allow them.",
-            cli("ACL", "SETUSER", user, *rules),
-            refused=sorted(refused),
-        )
-    ]
-
-
-def forbidden(check: str, why: str, user: str) -> Finding:
-    """A check that couldn't look, since a right is missing."""
-    missing = right(why)
-    if missing is None:
-        return unknown(
-            check,
-            f"it couldn't look: {why}",
-            "Allow it if this server has a way to, or look there.",
-        )
-    return unknown(
-        check,
-        f"this user may not run {missing.replace('|', ' ').upper()}",
-        "Allow it to see this.",
-        cli("ACL", "SETUSER", user, f"+{missing}"),
-        right=missing,
-    )
-
-
-def right(why: str) -> str | None:
-    """The command that an ACL error names, as in `+config|get`."""
-    found = _COMMAND.search(why)
-    return found[1] if found else None
-
-
-def _user_in(refused: str) -> str:
-    found = re.search(r"User (\S+) has no", refused)
-    return found[1] if found else "default"
 
 
 def _named(slow: SlowCommand) -> str:
