@@ -123,6 +123,12 @@ def parse_group_member(member: bytes) -> tuple[str, str]:
     return stream, group
 
 
+def id_parts(entry: bytes) -> tuple[int, int]:
+    """The two numbers by which the ids of entries, and so of jobs, are ordered."""
+    first, _, second = entry.partition(b"-")
+    return int(first), int(second or b"0")
+
+
 def padded(job: bytes) -> bytes:
     """A job's id as `P:delayed` holds it: members of one score keep the order of ids."""
     ms, _, seq = job.partition(b"-")

@@ -95,7 +95,7 @@ class _Span:
 
     def behind(self, job: bytes | None) -> Mapping[str, str]:
         """The options that mean what comes behind a job, and nothing that has come since."""
-        from retraced.store.reads.replies import id_parts
+        from retraced.keys import id_parts
 
         low = self.low
         if job is not None:
@@ -106,8 +106,9 @@ class _Span:
 
 async def _span(link: Link, keys: Keys, start: Point | None, end: Point | None) -> _Span:
     """What was asked for, as far as the group has been given it."""
+    from retraced.keys import id_parts
     from retraced.store.reads.groups import stream_facts
-    from retraced.store.reads.replies import id_parts, redis_now
+    from retraced.store.reads.replies import redis_now
 
     facts, now_ms = await stream_facts(link, keys.stream), await redis_now(link)
     low = b"0-0" if start is None else start.first_id(now_ms)

@@ -81,7 +81,7 @@ async def _groups(
     link: Link, stream: str, job: bytes, group: str | None
 ) -> tuple[StreamFacts, list[Keys]]:
     """The stream's facts and the groups to ask. Raises NotFound if the job can't be there."""
-    from retraced.store.reads.replies import id_parts
+    from retraced.keys import id_parts
 
     facts, groups = await groups_meant(link, stream, group)
     if facts.exists and id_parts(job) > id_parts(facts.last_id):

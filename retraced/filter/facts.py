@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 
 import orjson
 
+from retraced import jsontext
 from retraced.entry import RESERVED, added_ms
 from retraced.filter.paths import MISSING
 from retraced.fingerprint import fingerprint
@@ -94,7 +95,7 @@ def as_text(value: object) -> str:
         case str():
             return value
         case bool() | None | dict() | list():
-            return orjson.dumps(value).decode()
+            return jsontext.dumps(value)
         case _:
             return str(value)
 

@@ -7,7 +7,8 @@ import re
 
 from retraced.durations import duration_ms
 from retraced.errors import UsageError, quoted
-from retraced.filter.terms import JOB_ID, Comparable, Term, id_parts
+from retraced.filter.terms import JOB_ID, Comparable, Term
+from retraced.keys import id_parts
 
 STATES = (
     "queued", "held", "delayed", "dead", "done", "cancelled", "vanished", "purged", "unknown",

@@ -8,6 +8,7 @@ from typing import Any
 
 from retraced.filter.facts import JobFacts, as_text
 from retraced.filter.paths import MISSING, Missing, found
+from retraced.keys import id_parts
 
 JOB_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 _NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][-+]?[0-9]{1,3})?")
@@ -42,7 +43,7 @@ class Term:
     def _value(self, facts: JobFacts) -> object:
         match self.field:
             case "id":
-                return facts.id.decode("utf-8", "replace") if self.op == ":" else id_parts(facts.id)
+                return self._id(facts.id)
             case "age":
                 return MISSING if facts.age_ms is None else facts.age_ms
             case "key":
@@ -54,10 +55,11 @@ class Term:
             case name:
                 return getattr(facts, name)
 
-
-def id_parts(job: bytes) -> tuple[int, int]:
-    match = JOB_ID.fullmatch(job.decode("ascii", "replace"))
-    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+    def _id(self, job: bytes) -> object:
+        written = job.decode("utf-8", "replace")
+        if self.op == ":":
+            return written
+        return id_parts(job) if JOB_ID.fullmatch(written) else MISSING
 
 
 def _compared(found: Any, op: str, wanted: Comparable) -> bool:

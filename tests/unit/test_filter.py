@@ -125,6 +125,14 @@ def test_an_age_that_nobody_knows_is_neither_more_nor_less() -> None:
     assert not matches("age<1d", job=BARE)
 
 
+def test_what_is_no_id_is_neither_more_nor_less() -> None:
+    for job in (JobFacts(b""), JobFacts(b"abc\xff")):
+        assert not matches("id>0-0", job=job)
+        assert not matches("id<9-9", job=job)
+        assert matches("id!=5-0", job=job)
+    assert matches("id:abc", job=JobFacts(b"abc\xff"))
+
+
 def test_no_words_make_no_filter() -> None:
     nothing = Filter.parse([])
     assert not nothing

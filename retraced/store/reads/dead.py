@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 from retraced.entry import added_ms
 from retraced.events import Event, EventName, parse_record
-from retraced.keys import Keys
+from retraced.keys import Keys, id_parts
 from retraced.store.connection import Link
 from retraced.store.reads.paging import MOST_IN_PAGE, Entries, entries
 from retraced.store.reads.replies import after as behind
-from retraced.store.reads.replies import id_parts, number, pairs, settled, text
+from retraced.store.reads.replies import number, pairs, settled, text
 from retraced.store.reads.typefield import parsed, type_field_of, type_in
 
 _MOST_SEARCHED = 100_000

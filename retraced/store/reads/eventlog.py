@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retraced.events import ENDINGS, Event, find, parse_stream_entry
-from retraced.keys import Keys
+from retraced.keys import Keys, id_parts
 from retraced.store.connection import Link
 from retraced.store.reads.paging import entries
-from retraced.store.reads.replies import SMALLEST, after, id_parts, settled
+from retraced.store.reads.replies import SMALLEST, after, settled
 
 _MOST = 200_000
 

@@ -12,23 +12,14 @@ from typing import Any
 
 from retraced.entry import added_ms
 from retraced.errors import StoreError
-from retraced.keys import Keys
+from retraced.keys import Keys, id_parts
 from retraced.store.connection import Link
 from retraced.store.reads import pause
 from retraced.store.reads.backlog import Count
 from retraced.store.reads.counts import QUESTIONS, Command, GroupCounts, count_questions
 from retraced.store.reads.groupstate import GroupState
 from retraced.store.reads.pause import Pause
-from retraced.store.reads.replies import (
-    SMALLEST,
-    after,
-    id_parts,
-    if_stream,
-    number,
-    pairs,
-    settled,
-    time_ms,
-)
+from retraced.store.reads.replies import SMALLEST, after, if_stream, number, pairs, settled, time_ms
 
 COUNTERS = ("completed", "failed", "dead")
 _GROUPS_AT_ONCE = 50

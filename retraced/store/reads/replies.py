@@ -46,12 +46,6 @@ def number(value: bytes | int | None, default: int = 0) -> int:
         return default
 
 
-def id_parts(entry_id: bytes) -> tuple[int, int]:
-    """The two numbers by which stream ids are ordered."""
-    first, _, second = entry_id.partition(b"-")
-    return int(first), int(second or b"0")
-
-
 def after(entry_id: bytes) -> bytes:
     """The start of a range that begins behind an id (the `(id` form, known since Redis 6.2)."""
     return b"(" + entry_id

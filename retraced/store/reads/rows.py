@@ -9,10 +9,10 @@ from enum import StrEnum
 from retraced.errors import UsageError, quoted
 from retraced.events import parse_record
 from retraced.filter import Filter, JobFacts
-from retraced.keys import Keys
+from retraced.keys import Keys, id_parts
 from retraced.store.connection import Link
 from retraced.store.reads.heartbeat import heartbeats
-from retraced.store.reads.replies import id_parts, number, pairs, settled, text
+from retraced.store.reads.replies import number, pairs, settled, text
 from retraced.store.reads.typefield import type_in
 
 _BODIES = 20  # entries asked for in one pipeline

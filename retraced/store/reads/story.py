@@ -9,7 +9,7 @@ from typing import Any
 
 from retraced.entry import added_ms
 from retraced.events import Event, EventName, parse_record
-from retraced.keys import Keys
+from retraced.keys import Keys, id_parts
 from retraced.store.connection import Link
 from retraced.store.reads import eventlog
 from retraced.store.reads.backlog import Count, between
@@ -18,16 +18,7 @@ from retraced.store.reads.groupstate import GroupState
 from retraced.store.reads.held import Holding, holding_of
 from retraced.store.reads.onready import pending_on, searched
 from retraced.store.reads.pause import Pause
-from retraced.store.reads.replies import (
-    SMALLEST,
-    id_parts,
-    if_group,
-    number,
-    pairs,
-    settled,
-    text,
-    time_ms,
-)
+from retraced.store.reads.replies import SMALLEST, if_group, number, pairs, settled, text, time_ms
 
 
 class State(StrEnum):
