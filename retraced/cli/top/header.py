@@ -1,4 +1,4 @@
-"""The two lines above the rows, and the line of tabs. Pure."""
+"""The two lines above the rows, and the line of tabs."""
 
 from __future__ import annotations
 
