@@ -44,7 +44,7 @@ end
 
 -- Plans the end of a job that waits for its time.
 local function will_cancel_delayed(record, now)
-  tell('cancelled', job, details, record.exists and record, now)
+  tell('cancelled', job, details, record, now)
   if record.exists then will_end(record, job, 'cancelled', now) end
   will_publish(now)
   will('ZREM', DELAYED, padded(job))
@@ -66,7 +66,7 @@ end
 -- to `cancels_to`: once all of that has gone, so has the job.
 local function will_ask(record, word, now)
   if redis.call('SISMEMBER', CANCELLED, job) == 1 then return {word, WHY[word]} end
-  tell('cancel_requested', job, details, record.exists and record, now)
+  tell('cancel_requested', job, details, record, now)
   if record.exists then will_record(record) end
   will_publish(now)
   local newest = redis.call('XREVRANGE', READY, '+', '-', 'COUNT', 1)[1]

@@ -46,7 +46,7 @@ local function will_promote_due(now)
       local at = text(tonumber(due[i + 1]))
       will_promote(job, at, '"due":' .. at, record, body, now)
     elseif not has_moved(record) then
-      tell('vanished', job, '', record.exists and record, now)
+      tell('vanished', job, '', record, now)
       if record.exists then will_end(record, job, 'vanished', now) end
     end
   end

@@ -21,7 +21,7 @@ if not grave then
   return {'MISSING', 'no dead letter of this job was found'}
 end
 local now = now_ms()
-tell('purged', job, ARGV[5], record.exists and record, now)
+tell('purged', job, ARGV[5], record, now)
 if record.exists and dead then will_end(record, job, 'purged', now) end
 if not dead then will_record(record) end
 will_publish(now)

@@ -32,11 +32,13 @@ local function remember(record, event, details, now)
   add_event(record, details == '' and begun .. '}' or begun .. ',' .. details .. '}')
 end
 
--- Tells of one job, in its record too if it has one.
+-- Tells of one job, in its record too if there is one or will be.
 local function tell(event, job, details, record, now)
   local list = fragments(event)
   list[#list + 1] = cjson.encode(job) .. ':{' .. details .. '}'
-  if record then remember(record, event, details, now) end
+  if record and (record.exists or is_set(record)) then
+    remember(record, event, details, now)
+  end
 end
 
 -- Plans what was told, and counts it. A broken counter is no reason to keep a job.
