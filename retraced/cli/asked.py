@@ -106,9 +106,9 @@ def bulk_json(verb: Verb, *, grouped: bool = False) -> str:
     asked = "requested, unsure, " if verb.requests else ""
     keys = "id, group" if grouped else "id"
     return f"""
-JSON, for each job: {keys}, result ({verb.done}, {asked}refused, missing), why. With -o json after a
-FILTER or --all: done, {asked}refused, missing, not_done (the first ten). With --dry-run: would,
-count, of, examples.
+JSON, for each job: {keys}, result ({verb.done}, {asked}refused, missing), why. With -o json for
+jobs that weren't named: done, {asked}refused, missing, not_done (the first ten). With --dry-run:
+would, count, of, examples.
 """
 
 

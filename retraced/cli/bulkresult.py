@@ -111,12 +111,15 @@ def result_row(result: Result, verb: Verb) -> Row:
 
 
 def summary(found: BulkResult, verb: Verb) -> str:
-    """`cancelled 3 jobs, 2 requested, 1 refused`."""
-    told = f"{verb.done} {plural(found.counts[Ruling.OK], verb.noun)}"
-    for ruling, word in _WORDS.items():
-        if count := found.counts[ruling]:
-            told += f", {count:,} {word}"
-    return told
+    """`cancelled 3 jobs, 2 requested, 1 refused`, or `cancel requested of 2 jobs`."""
+    counts = found.counts
+    told, words = f"{verb.done} {plural(counts[Ruling.OK], verb.noun)}", dict(_WORDS)
+    if counts[Ruling.REQUESTED] and not counts[Ruling.OK]:
+        told = f"{verb.do} requested of {plural(counts[Ruling.REQUESTED], verb.noun)}"
+        del words[Ruling.REQUESTED]
+    return told + "".join(
+        f", {counts[ruling]:,} {word}" for ruling, word in words.items() if counts[ruling]
+    )
 
 
 def would(found: BulkResult, verb: Verb) -> str:

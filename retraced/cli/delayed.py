@@ -112,8 +112,8 @@ Examples:
 {bulk_json(RUN_NOW)}""",
 )
 @click.argument("stream")
-@bulk_options(RUN_NOW)
 @group_option()
+@bulk_options(RUN_NOW)
 @click.pass_obj
 def run_now_(session: Session, stream: str, *, group: str, asked: Asked) -> None:
     """Put delayed jobs into the queue now, whatever their due time; the story says who did it."""
@@ -132,8 +132,8 @@ Examples:
 {bulk_json(CANCEL)}"""
 )
 @click.argument("stream")
-@bulk_options(CANCEL)
 @group_option()
+@bulk_options(CANCEL)
 @click.pass_obj
 def cancel(session: Session, stream: str, *, group: str, asked: Asked) -> None:
     """End delayed jobs for good; the story says who did it.

@@ -283,6 +283,16 @@ class TestCancel:
         assert raw.zcard(keys.delayed) == 5
         assert raw.scard(keys.cancelled) == 4
 
+    def test_a_person_reads_that_the_end_of_jobs_in_the_queue_is_requested(
+        self, url: str, stocked: Stocked
+    ) -> None:
+        words = ("jobs", "cancel", stocked.stream, *GROUP, "state=queued", "--yes")
+        ran = run(url, *words, form="table")
+        assert ran.out.startswith("cancel requested of 12 jobs in group mail")
+        words = ("jobs", "cancel", stocked.stream, *GROUP, "--all", "--yes")
+        ran = run(url, *words, form="table")
+        assert ran.out.startswith("cancelled 6 jobs, 24 requested in group mail")
+
     def test_a_job_that_may_be_deep_in_a_long_queue_is_not_said_to_be_there(
         self, url: str, raw: redis.Redis, stream: str
     ) -> None:

@@ -44,8 +44,8 @@ when it would be started.
 {bulk_json(_VERB, grouped=True)}"""
 )
 @click.argument("stream")
-@bulk_options(_VERB)
 @group_option("Only in this group, not in all of the stream.", required=False)
+@bulk_options(_VERB)
 @click.pass_obj
 def cancel(session: Session, stream: str, *, group: str | None, asked: Asked) -> None:
     """Cancel jobs: one that waits ends, one that runs is told within 1.5 s.
