@@ -298,3 +298,33 @@ def test_a_story_keeps_its_first_20_and_last_80_events(board: Board) -> None:
     assert board.record(held.job)[b"e_count"] == b"130"
     kept = [int(each["error"].split()[1]) for each in board.story(held.job)]
     assert kept == [*range(20), *range(50, 130)]
+
+
+def test_entries_read_together_are_told_apart(board: Board) -> None:
+    """Some of the batch, with others' entries, removed ones and large ones in between."""
+    sizes = [1] * 12 + [2_000, 1, 1, 2_000] + [1] * 9
+    bodies = {board.add({"n": str(n), "pad": "x" * size}): n for n, size in enumerate(sizes)}
+    held = board.fetch()
+    removed = {held[3].job, held[13].job, held[24].job}
+    board.raw.xdel(board.keys.stream, *removed)
+    batch = [each for place, each in enumerate(held) if place % 5 != 1]
+    moved = board.run(board.delay([board.move(each, after_ms=0) for each in reversed(batch)]))
+    gone = {each.job for each, how in zip(reversed(batch), moved, strict=True) if how.due_ms == 0}
+    assert gone == removed
+    kept = {entry[b"@job"]: int(entry[b"n"]) for entry in board.ready()}
+    assert kept == {each.job: bodies[each.job] for each in batch if each.job not in removed}
+    left = {entry for entry, _ in board.entries(board.keys.stream)}
+    assert left == {each.job for place, each in enumerate(held) if place % 5 == 1} - removed
+
+
+def test_a_first_record_does_without_what_is_empty_and_a_later_step_clears_it(board: Board) -> None:
+    held = board.held()
+    board.run(board.delay([board.move(held, after_ms=0, begun=False, error="")]))
+    assert not {b"begun", b"error", b"unhandled_since"} & set(board.record(held.job))
+    for error, since in (("boom", 7), ("", None)):
+        [held] = board.fetch(Source.READY)
+        move = board.move(held, after_ms=0, error=error, unhandled_since_ms=since)
+        board.run(board.delay([move]))
+        record = board.record(held.job)
+        assert record[b"error"].decode() == error
+        assert record[b"unhandled_since"].decode() == str(since or "")

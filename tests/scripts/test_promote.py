@@ -217,3 +217,23 @@ def test_of_nothing_but_spoilt_records_doesnt_ask_to_be_called_again_at_once(
     assert (promotion.promoted, promotion.next_due_ms) == (0, None)
     board.raw.delete(*[board.keys.job(job) for job in jobs])
     assert board.run(board.promote(limit=2)).wrong_key == b""
+
+
+def test_keeps_the_bodies_of_neighbours_apart(board: Board) -> None:
+    """Their fields are read by the names of the job before, where these fit."""
+    many = {f"name-{number}": "v" for number in range(30)}
+    bodies: list[dict[str, str]] = [
+        {"type": "a", "payload": "1"}, {"type": "b", "payload": "2"}, {"type": "c"},
+        {"type": "d", "payload": "4", "delay": "1s"}, {"payload": "5", "other": "x"}, many,
+        {**many, "name-0": "w"}, {"f:type": "e", "@type": "f"}, {"type": "g", "payload": "8"},
+    ]  # fmt: skip
+    jobs = {board.delayed(body): body for body in bodies}
+    for job in jobs:
+        board.due_now(job)
+    assert board.run(board.promote()).promoted == len(bodies)
+    for entry in board.ready():
+        own = {name: value for name, value in entry.items() if not name.startswith(b"@")}
+        own |= {name[1:]: value for name, value in entry.items() if name.startswith(b"@@")}
+        expected = jobs[entry[b"@job"]]
+        assert own == {name.encode(): value.encode() for name, value in expected.items()}
+        assert not [name for name in board.record(entry[b"@job"]) if name.startswith(b"f:")]
