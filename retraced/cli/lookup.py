@@ -114,7 +114,10 @@ async def chosen_groups(link: Link, stream: str | None, group: str | None) -> li
 
 def _hint(asked: str, known: list[str], kind: str) -> str:
     if not known:
-        return f"No {kind} are known yet."
+        return (
+            f"No {kind} are known yet; a worker makes them: `{consume('STREAM', 'G')}`. Is it the "
+            "right server (--url)?"
+        )
     close = difflib.get_close_matches(asked, known, n=3)
     if close:
         return f"Did you mean {' or '.join(close)}?"

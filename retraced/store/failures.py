@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 
 import redis
@@ -44,6 +46,9 @@ _BY_CODE: tuple[tuple[str, type[StoreError]], ...] = (
     ("NOREPLICAS", Unavailable),
     ("max number of clients", Unavailable),
 )
+
+_CONNECTING = re.compile(r"Error (.*?) connecting to \S+?\.?(?: (.*))?", re.DOTALL)
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
 def translate(error: Exception, safe_url: str) -> StoreError:
@@ -98,4 +103,12 @@ def _is_tls_failure(error: BaseException | None) -> bool:
 def _said(error: Exception) -> str:
     if isinstance(error, TimeoutError | redis.TimeoutError) and not str(error):
         return "no answer in time"
-    return str(error).rstrip(" .?") or type(error).__name__
+    text = str(error).rstrip(" .?") or type(error).__name__
+    connecting = _CONNECTING.fullmatch(text)
+    return _why(connecting[1], connecting[2] or text) if connecting else text
+
+
+def _why(codes: str, text: str) -> str:
+    """Why a connection failed, without the address that redis-py tells once more."""
+    numbers = [codes] if codes.isdecimal() else _ERRNO.findall(codes)
+    return " or ".join(dict.fromkeys(os.strerror(int(each)) for each in numbers)) or text

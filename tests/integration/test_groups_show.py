@@ -157,3 +157,16 @@ def test_a_shorter_lease_that_would_take_live_jobs_wants_a_yes(url: str, stream:
     assert ran.code == 6
     assert "they would run twice" in ran.err
     assert run(url, *words, "--yes").code == 0
+
+
+def test_a_checkpoint_at_the_end_of_a_millisecond_is_told_as_that(
+    url: str, made: str, raw: redis.Redis
+) -> None:
+    for sequence, said in (
+        (7, "1795523050867-7\n"),
+        (2**64 - 1, "millisecond 1795523050867 (2026"),
+    ):
+        raw.hset(Keys.of(made, "mail").state, "checkpoint", f"1795523050867-{sequence}")
+        shown = run(url, *SHOW, made, "--group", "mail", form="table").out
+        assert said in shown
+        assert "18446744073709551615" not in shown

@@ -17,6 +17,7 @@ from retraced.store.connection import Connector
 from retraced.store.writes import Held, Source, cancel, pause, requeue
 from tests.commands import run
 from tests.driver import Driver
+from tests.servers import Server
 
 Work = Callable[[Driver], Awaitable[str]]
 
@@ -446,6 +447,12 @@ def test_what_never_was_is_exit_3_with_a_remedy(url: str, stream: str) -> None:
     group = run(url, "trace", stream, job, "--group", "male")
     assert (group.code, "Did you mean mail?" in group.err) == (3, True)
     assert run(url, "trace", stream, "12-x").code == 2
+
+
+def test_where_nothing_is_known_yet_it_is_said_how_to_begin(private_server: Server) -> None:
+    ran = run(private_server.url, "trace", "emails", "1795501170340-0")
+    assert ran.code == 3
+    assert "retraced consume STREAM --group G" in ran.err
 
 
 def test_a_stream_without_a_group_says_how_to_begin(

@@ -19,6 +19,7 @@ from retraced.store.reads.heartbeat import Heartbeat
 from retraced.store.reads.portrait import Portrait
 from retraced.store.reads.rates import Rate, Spread, Times
 
+_LAST_SEQUENCE = str(2**64 - 1)
 _COUNTED = ("added", "completed", "failed", "dead", "reclaimed")
 _ALL = "all"
 _MOST_WORKERS = 10
@@ -43,7 +44,7 @@ def lines(found: Portrait) -> Iterator[str]:
         yield _line("oldest", f"waits {format_ms(group.oldest_for_ms)} for a worker")
     yield _line("stream", _stream(found))
     if checkpoint := group.state.facts.get("checkpoint"):
-        yield _line("", f"settled up to {printable(checkpoint)}")
+        yield _line("", f"settled up to {_settled(checkpoint)}")
     yield ""
     yield from _workers(found, stream, name)
     yield ""
@@ -86,6 +87,14 @@ def _jobs(found: Portrait) -> str:
 def _stream(found: Portrait) -> str:
     told = plural(found.entries, "entry", "entries")
     return f"{told}, read up to {found.group.position.decode()}"
+
+
+def _settled(checkpoint: str) -> str:
+    """An id; the last that a millisecond can have stands for that whole millisecond."""
+    ms, _, sequence = checkpoint.partition("-")
+    if sequence != _LAST_SEQUENCE:
+        return printable(checkpoint)
+    return f"the end of millisecond {ms} ({when(int(ms))} UTC)"
 
 
 def _workers(found: Portrait, stream: str, name: str) -> Iterator[str]:
