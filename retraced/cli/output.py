@@ -15,6 +15,8 @@ from typing import Any, TextIO
 
 import orjson
 
+from retraced import jsontext
+
 # What a terminal could obey or a reader could be fooled by: C1 controls, bidirectional overrides,
 # line separators. JSON itself escapes only what is below U+0020.
 _TRICKY = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -62,10 +64,10 @@ def emit(
         case Format.TABLE:
             _print_table(rows, columns, out)
         case Format.JSON:
-            out.write(_json([_plain(row) for row in rows], orjson.OPT_INDENT_2) + "\n")
+            out.write(_json(list(rows), orjson.OPT_INDENT_2) + "\n")
         case Format.JSONL:
             for row in rows:
-                out.write(_json(_plain(row)) + "\n")
+                out.write(_json(row) + "\n")
                 out.flush()
         case Format.ID:
             for row in rows:
@@ -79,7 +81,7 @@ def default_format(file: TextIO) -> Format:
 
 def json_line(value: object) -> str:
     """A value as JSON on one line, as `-o jsonl` prints it."""
-    return _json(_plain(value))
+    return _json(value)
 
 
 def printable(value: object) -> str:
@@ -165,7 +167,7 @@ def _text(value: object) -> str:
         case str():
             return value
         case dict() | list() | tuple():
-            return _json(_plain(value))
+            return _json(value)
         case _:
             return str(value)
 
@@ -175,7 +177,10 @@ def _escaped(char: str) -> str:
 
 
 def _json(value: object, option: int = 0) -> str:
-    text = orjson.dumps(value, option=option, default=str).decode()
+    try:
+        text = orjson.dumps(_plain(value), option=option, default=str).decode()
+    except (TypeError, RecursionError):  # nested too deeply for that
+        text = jsontext.deep(value, _plain)
     return _TRICKY.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

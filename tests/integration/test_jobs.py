@@ -214,6 +214,16 @@ class TestShow:
         assert "\x1b" not in ran.out
         assert "\\x1b[2J" in ran.out
 
+    @pytest.mark.parametrize("form", ["table", "json", "jsonl"])
+    def test_a_payload_that_is_nested_deeply_is_shown(
+        self, url: str, raw: redis.Redis, stream: str, form: str
+    ) -> None:
+        fill(url, stream, each=1, kinds=["done"])
+        nested = "[" * 300 + "7" + "]" * 300
+        job: Any = raw.xadd(stream, {"payload": f'{{"campaign":{nested}}}'})
+        ran = run(url, "jobs", "show", stream, job.decode(), form=form)
+        assert (ran.code, '{"campaign":[[[' in ran.out) == (0, True)
+
     def test_a_job_that_ended_tells_that_its_fields_are_gone(
         self, url: str, stocked: Stocked
     ) -> None:

@@ -190,3 +190,11 @@ def test_any_payload_can_be_looked_at(value: bytes) -> None:
     for term in ("payload.a=1", "payload.0.0.0=1", "payload:x", "payload.a!=1"):
         answer: Any = matches(term, job=job)
         assert isinstance(answer, bool)
+
+
+@pytest.mark.parametrize("levels", [300, 1000])
+def test_a_payload_that_is_nested_deeply_is_looked_at_as_any_other(levels: int) -> None:
+    nested = b'{"campaign":' + b"[" * levels + b'7,"x"' + b"]" * levels + b"}"
+    job = JobFacts(id=b"1-0", fields={b"payload": nested})
+    assert matches('payload.campaign:[7,"x"]', job=job)
+    assert not matches("payload.campaign:y", "payload.campaign>5", job=job)

@@ -121,3 +121,17 @@ def test_no_value_breaks_a_line_or_reaches_the_terminal(value: str | bytes) -> N
         assert all(char.isprintable() or char == "\n" or ord(char) > 0x9F for char in out)
     assert len(shown([{"id": value}], ["id"], Format.TABLE).split("\n")) == 3
     assert len(shown([{"id": value}], ["id"], Format.JSONL).split("\n")) == 2
+
+
+@pytest.mark.parametrize("levels", [300, 1000])
+@pytest.mark.parametrize("form", [Format.TABLE, Format.JSON, Format.JSONL])
+def test_what_can_be_read_can_be_printed_however_deeply_it_is_nested(
+    levels: int, form: Format
+) -> None:
+    value: Any = {b"raw": b"a\xff", "\udcff": None, "more": [1, "\x85"]}
+    for _ in range(levels):
+        value = [value]
+    told = shown([{"id": "1-0", "payload": value}], ["payload"], form)
+    assert "[" * (levels - 1) in told
+    inner = '{"raw":"a\\\\xff","\\\\udcff":null,"more":[1,"\\u0085"]}'
+    assert inner in told

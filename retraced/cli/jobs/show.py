@@ -10,6 +10,7 @@ from typing import Any
 import click
 import orjson
 
+from retraced import jsontext
 from retraced.cli import answers, timeline
 from retraced.cli.listing import (
     ago,
@@ -178,7 +179,10 @@ def _pretty(about: About) -> str:
     value = _understood(about)
     if isinstance(about, bytes) and isinstance(value, str):
         return value
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:  # nested too deeply for that
+        return jsontext.dumps(value)
 
 
 def _understood(about: About) -> Any:
