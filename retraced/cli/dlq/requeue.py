@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -13,8 +14,11 @@ from retraced.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from retraced.cli.bulkresult import BulkResult
+    from retraced.cli.dlq.changes import Change
+    from retraced.cli.dlq.letters import DeadLetters
     from retraced.cli.dlq.requeuer import How
     from retraced.store.connection import Link
+    from retraced.store.reads.dead import DeadLetter
 
 _VERB = Verb(
     "requeue", "requeued", "dead letter", repeated="one that has died anew is put back once more"
@@ -125,13 +129,12 @@ def _check_alone(asked: Asked, steps: object) -> None:
 
 def _edited(session: Session, stream: str, group: str, *, how: How, asked: Asked) -> BulkResult:
     """Reads the letter, lets the person change it, and puts it back if it is the same one still."""
-    from retraced.cli.bulkresult import BulkResult, Result, print_results
+    from retraced.cli.bulkresult import print_results
     from retraced.cli.dlq import editor
     from retraced.cli.dlq.letters import DeadLetters, Fields
     from retraced.cli.dlq.requeuer import Requeuer
-    from retraced.store.reads.dead import DeadLetter, dead_letter
 
-    job = asked.ids[0]
+    [job] = asked.ids
 
     async def look(link: Link) -> tuple[DeadLetters, DeadLetter, Fields]:
         letters = await DeadLetters.found(link, stream, group)
@@ -140,16 +143,25 @@ def _edited(session: Session, stream: str, group: str, *, how: How, asked: Asked
 
     letters, letter, fields = session.run(look)
     change = editor.changes(letter, fields, Requeuer(letters, how).check)
+    found = session.run(
+        lambda link: _put_back_changed(replace(letters, link=link), letter, change, how)
+    )
+    print_results(session, found.results, _VERB)
+    return found
 
-    async def work(link: Link) -> BulkResult:
-        now = await DeadLetters.found(link, stream, group)
-        there = await dead_letter(link, now.keys, job)
-        if there is not None and there.entry != letter.entry:
-            raise Refused(f"job {job.decode()} has died anew meanwhile: look at it and edit again")
-        verdict = await link.run(Requeuer(now, how).call(job, there, change))
-        found, result = BulkResult(), Result(job, verdict.ruling, verdict.reason)
-        found.take(1, [result], keep=True)
-        print_results(session, [result], _VERB)
-        return found
 
-    return session.run(work)
+async def _put_back_changed(
+    letters: DeadLetters, letter: DeadLetter, change: Change, how: How
+) -> BulkResult:
+    from retraced.cli.bulkresult import BulkResult, Result
+    from retraced.cli.dlq.requeuer import Requeuer
+    from retraced.store.reads.dead import dead_letter
+
+    now = await dead_letter(letters.link, letters.keys, letter.job)
+    if now is not None and now.entry != letter.entry:
+        job = letter.job.decode()
+        raise Refused(f"job {job} has died anew meanwhile: look at it and edit again")
+    verdict = await letters.link.run(Requeuer(letters, how).call(letter.job, now, change))
+    found = BulkResult()
+    found.take(1, [Result(letter.job, verdict.ruling, verdict.reason)], keep=True)
+    return found
