@@ -19,8 +19,8 @@ from retraced.store.failures import translate
         ("Error 2 connecting to /tmp/s. No such file or directory.", "No such file or directory"),
         (
             (
-                "Error Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 111] "
-                "Connect call failed ('127.0.0.1', 1) connecting to h:1."
+                "Error Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), "
+                "[Errno 111] Connect call failed ('127.0.0.1', 1) connecting to h:1."
             ),
             "Connection refused",
         ),
