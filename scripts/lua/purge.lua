@@ -12,19 +12,23 @@ if wrong then return wrong end
 local record, wrong_record = open_record(KEYS[11])
 if wrong_record then return wrong_record end
 local dead = not record.state or record.state == 'dead'
-if not dead and hint == '' then return {'REFUSED', 'it is ' .. record.state .. ', not dead'} end
+local its_own = dead or record.state == 'purged' -- then an earlier call failed before its last write
+local refusal = {'REFUSED', 'it is ' .. (record.state or '') .. ', not dead'}
+if not its_own and hint == '' then return refusal end
 local grave = find_letter(record, job, hint)
 if not grave then
   will_outlive(record, job, now_ms())
   commit()
-  if not dead then return {'REFUSED', 'it is ' .. record.state .. ', not dead'} end
-  return {'MISSING', 'no dead letter of this job was found'}
+  return dead and {'MISSING', 'no dead letter of this job was found'} or refusal
 end
 local now = now_ms()
 tell('purged', job, ARGV[5], record, now)
-if record.exists and dead then will_end(record, job, 'purged', now) end
-if not dead then will_record(record) end
+if not its_own then
+  will_record(record)
+elseif record.exists then
+  will_end(record, job, 'purged', now)
+end
 will_publish(now)
 will('XDEL', DLQ, grave)
 commit()
-return {'OK', dead and '' or 'the job is ' .. record.state .. ', this letter was left behind'}
+return {'OK', its_own and '' or 'the job is ' .. record.state .. ', this letter was left behind'}

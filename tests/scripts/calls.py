@@ -110,6 +110,12 @@ def cancel_held(board: Board) -> Prepared:
     return Prepared(writes.cancel(board.keys, job, by="ada"), job, ("held",))
 
 
+def cancel_in_ready(board: Board) -> Prepared:
+    held = board.held()
+    board.run(board.release([board.releasing(held)]))
+    return Prepared(writes.cancel(board.keys, held.job, by="ada"), held.job, ("ready",))
+
+
 def requeue(board: Board) -> Prepared:
     job = board.dead()
     return Prepared(writes.requeue(board.keys, job, by="ada"), job, ("ready",))
@@ -224,8 +230,9 @@ MOVING: Mapping[str, Prepare] = {
 OPERATING: Mapping[str, Prepare] = {
     made.__name__: made
     for made in (
-        cancel, cancel_held, purge, join, join_to_retain, retain, reap, sweep, prune, cap, drained,
-        set_facts, measure, pause, resume, disband,
+        cancel, cancel_held, cancel_in_ready, purge, join, join_to_retain, retain, reap, sweep,
+        prune, cap, drained, set_facts, measure, pause, resume, disband,
     )
 }  # fmt: skip
+ENDING = ("cancel", "cancel_held", "cancel_in_ready", "purge", "cap")
 ALL: Mapping[str, Prepare] = {**MOVING, **OPERATING}

@@ -97,6 +97,18 @@ def test_a_missing_group_is_an_error_and_nothing_is_written(
     assert board.snapshot() == before
 
 
+@pytest.mark.parametrize("only_delayed", [False, True])
+def test_a_cancel_without_its_group_is_an_error_and_nothing_is_written(
+    board: Board, only_delayed: bool
+) -> None:
+    job = board.add()
+    board.raw.xgroup_destroy(board.keys.stream, "g")
+    before = board.snapshot()
+    with pytest.raises(redis.ResponseError, match="NOGROUP"):
+        board.run(writes.cancel(board.keys, job, by="ada", only_delayed=only_delayed))
+    assert board.snapshot() == before
+
+
 @pytest.mark.parametrize("name", calls.MOVING)
 def test_a_user_without_a_right_loses_no_job(
     client: redis.Redis, limited: redis.Redis, stream: str, name: str
@@ -153,6 +165,27 @@ def test_a_person_without_a_right_makes_no_second_copy(
                 board.run(prepared.call, limited)
         board.run(prepared.call)
         assert len(board.ready()) == 1, command
+
+
+@pytest.mark.parametrize("name", calls.ENDING)
+def test_what_fails_without_a_right_is_done_by_the_next_call(
+    client: redis.Redis, limited: redis.Redis, stream: str, name: str
+) -> None:
+    user, failed = ask(limited, "ACL", "WHOAMI"), 0
+    for command in WRITES:
+        board = Board(client, f"{stream}-{command}")
+        board.join()
+        prepared = calls.ALL[name](board)
+        ask(client, "ACL", "SETUSER", user, "-@all", "+@all", f"-{command}")
+        with suppress(redis.ResponseError):
+            board.run(prepared.call, limited)
+            continue
+        failed += 1
+        board.run(prepared.call)
+        assert board.places(prepared.job) == list(prepared.then), command
+        if not prepared.then:
+            assert board.record(prepared.job)[b"state"] in (b"cancelled", b"purged"), command
+    assert failed >= 3
 
 
 @pytest.mark.parametrize("name", calls.ALL)

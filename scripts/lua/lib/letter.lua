@@ -4,9 +4,9 @@
 -- without both it is looked for, which ends after 500 letters.
 local function find_letter(record, job, hint)
   local entries = {}
-  if record.state == 'dead' then entries[1] = record.entry end
+  if record.state == 'dead' or record.state == 'purged' then entries[1] = record.entry end
   if hint ~= '' then entries[#entries + 1] = hint end
-  if #entries == 0 then entries[1] = seek(DLQ, job) end
+  if #entries == 0 and record.state ~= 'purged' then entries[1] = seek(DLQ, job) end
   for _, entry in ipairs(entries) do
     local body = read_body(DLQ, entry)
     if body and body.ours['@job'] == job then return entry, body end
