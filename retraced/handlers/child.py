@@ -13,9 +13,9 @@ import select
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache
 from weakref import WeakKeyDictionary
 
 PIPE_BYTES = 65_536
@@ -372,32 +372,40 @@ def _spawned(
         for number, pipe in enumerate(standard)
         if pipe is not None
     ]
+
+    def start(path: str) -> int:
+        return os.posix_spawn(
+            path, list(command), env, file_actions=actions, setsid=True, setsigdef=_TO_DEFAULT
+        )
+
+    name = command[0]
+    if os.sep in name:
+        return start(name)
+    return _first_found(name, env.get("PATH", os.defpath), start)
+
+
+def _first_found(name: str, path: str, start: Callable[[str], int]) -> int:
+    """Starts the first command of this name on the PATH; remembered, as a shell remembers it."""
+    with suppress(KeyError, FileNotFoundError):
+        return start(_found[name, path])
     refused: OSError | None = None
-    for path in _places(command[0], env):
+    for folder in path.split(os.pathsep):
+        place = os.path.join(folder, name)  # noqa: PTH118 - the PATH's own spelling
+        if not os.access(place, os.F_OK):
+            continue
         try:
-            return os.posix_spawn(
-                path, list(command), env, file_actions=actions, setsid=True, setsigdef=_TO_DEFAULT
-            )
+            pid = start(place)
         except (FileNotFoundError, NotADirectoryError) as error:
             refused = refused or error
         except PermissionError as error:  # there may be one further on that we may run
             refused = error
-    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
+        else:
+            _found[name, path] = place
+            return pid
+    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
-def _places(name: str, env: Mapping[str, str]) -> Iterator[str]:
-    """Where the command may be: itself if it names a directory, else what there is on the PATH."""
-    if os.sep in name:
-        yield name
-        return
-    for path in _on_path(name, env.get("PATH", os.defpath)):
-        if os.access(path, os.F_OK):
-            yield path
-
-
-@lru_cache(maxsize=16)
-def _on_path(name: str, path: str) -> Sequence[str]:
-    return [os.path.join(folder, name) for folder in path.split(os.pathsep)]  # noqa: PTH118
+_found: dict[tuple[str, str], str] = {}  # a worker has one command and one PATH
 
 
 @cache
