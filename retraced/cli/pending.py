@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retraced.cli import rediscli
+from retraced.cli.holdings import holding_data
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.lookup import found_group
 from retraced.cli.options import group_option
@@ -31,7 +32,9 @@ Examples:
 
 JSON, for each held job: id, on (the stream that it is pending on), entry (its id there), worker,
 idle_ms (since the worker's last sign of life), delivery (all so far, this one included),
-state (running, "cancel ignored", prefetched, "not told", "worker is gone").
+state (running, "cancel ignored", prefetched, "not told", "worker is gone"), and, null where its
+worker hasn't told: type, ran_ms (so far), ignoring (what it was told and doesn't heed: cancelled,
+timed out, lost or stopping).
 """
 
 
@@ -81,18 +84,6 @@ def pending(session: Session, stream: str, group: str, limit: int, redis_cli: bo
 
 
 def _row(holding: Holding, ready: bytes) -> Row:
-    data = {
-        "id": holding.job,
-        "on": holding.key,
-        "entry": holding.entry,
-        "worker": holding.consumer,
-        "idle_ms": holding.idle_ms,
-        "delivery": holding.delivery,
-        "state": holding.activity.value,
-        "type": holding.type,
-        "ran_ms": holding.ran_ms,
-        "ignoring": holding.ignoring.why if holding.ignoring else None,
-    }
     shown = {
         "job": holding.job or f"(entry {holding.entry.decode()} was removed)",
         "state": _state(holding),
@@ -101,7 +92,7 @@ def _row(holding: Holding, ready: bytes) -> Row:
         "idle": format_ms(holding.idle_ms),
         "worker": holding.consumer,
     }
-    return Row(data, shown)
+    return Row({"id": holding.job, **holding_data(holding)}, shown)
 
 
 def _state(holding: Holding) -> str:
@@ -111,9 +102,9 @@ def _state(holding: Holding) -> str:
 
 
 def _nothing(stream: str, group: str) -> str:
-    from retraced.cli.remedy import consume
+    from retraced.cli.remedy import consume, where
 
     return (
-        f"nothing is held in group {group} of {stream}. `retraced streams` shows whether jobs "
+        f"nothing is held {where(stream, group)}. `retraced streams` shows whether jobs "
         f"wait; `{consume(stream, group)}` works them"
     )

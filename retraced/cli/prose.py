@@ -38,7 +38,7 @@ def wrapped(text: str, width: int, *, then: str = "") -> list[str]:
 
 
 def _broken(text: str, width: int, then: str) -> list[str]:
-    if len(text) <= width:
+    if len(text) <= width or text.lstrip().startswith("retraced "):  # a command, on its own line
         return [text]
     width = max(width, _LEAST)
     lines, line = [], text[: len(text) - len(text.lstrip())]

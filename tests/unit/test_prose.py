@@ -61,3 +61,8 @@ def test_errors_fit_a_terminal_and_are_one_line_in_a_pipe() -> None:
         assert len(line) > 60
         assert max(map(len, shown.splitlines())) <= 60
         assert " ".join(line.split()) in " ".join(shown.split())
+
+
+def test_a_command_on_a_line_of_its_own_stays_whole() -> None:
+    line = "  retraced delayed run-now emails --group mail --all --yes --limit 56"
+    assert wrapped(f"stopped. This does the rest:\n{line}", 40)[-1] == line
