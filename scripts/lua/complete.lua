@@ -4,7 +4,7 @@
 -- ARGV 1-3 group, consumer, release; 4 page of the fence look-up (rows); 5-8 first and last of the
 --   ids on S and on ready, or their milliseconds; 9 n, then n entry ids of first deliveries and n
 --   texts '"id":[attempt,wait_ms,run_ms]'; then for each other delivery: source (s or r), entry,
---   count, job, '[attempt,wait_ms,run_ms]', details (inside of JSON), attempt
+--   count, job, such a text, details (inside of JSON), attempt
 -- RETURNS what isn't OK: place among the items (1-based), STALE, GONE or WRONG (its record is a key
 --   of another type, and the job stays held), place, word...
 -- EMITS completed
@@ -62,7 +62,7 @@ for i = 10 + 2 * n, #ARGV, 7 do
       remember(record, 'completed', ARGV[i + 5], now)
       will_end(record, job, 'done', now)
     end
-    completed[#completed + 1] = cjson.encode(job) .. ':' .. ARGV[i + 4]
+    completed[#completed + 1] = ARGV[i + 4]
   else
     exceptions[#exceptions + 1] = place
     exceptions[#exceptions + 1] = answer

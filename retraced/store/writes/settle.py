@@ -192,7 +192,7 @@ def _settling(
 
 def _again(done: Done) -> list[Argument]:
     source, entry, job, count = done.held
-    numbers = b"[%d,%d,%d]" % (done.attempt, done.wait_ms, done.run_ms)
+    numbers = b'"%b":[%d,%d,%d]' % (job, done.attempt, done.wait_ms, done.run_ms)
     told = story(attempt=done.attempt, wait_ms=done.wait_ms, run_ms=done.run_ms)
     return [source.value, entry, count, job, numbers, told, done.attempt]
 
