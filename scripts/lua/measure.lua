@@ -32,7 +32,7 @@ local function counters(now)
   local found, flat = {at = now, entries_added = cjson.null}, redis.call('HGETALL', STATE)
   for i = 1, #flat, 2 do
     local name = string.match(flat[i], '^n:(.+)$')
-    if name then found[name] = tonumber(flat[i + 1]) end
+    if name then found[name] = whole(flat[i + 1]) end
   end
   local stream = redis.pcall('XINFO', 'STREAM', S)
   if not stream.err then found.entries_added = fact(stream, 'entries-added') or cjson.null end
@@ -44,7 +44,7 @@ local function will_note(now)
   if redis.call('HEXISTS', RATES, minute) == 1 then return end
   local old = {}
   for _, each in ipairs(redis.call('HKEYS', RATES)) do
-    local age = minute - (tonumber(each) or 0)
+    local age = minute - (whole(each) or 0)
     if age >= MINUTES or age < 0 then old[#old + 1] = each end
   end
   will('HSET', RATES, minute, counters(now))

@@ -41,7 +41,7 @@ local function first_kept(needed, now)
 end
 
 local function expired(now)
-  local visibility = tonumber(redis.call('HGET', STATE, 'visibility_ms') or DEFAULT_VISIBILITY)
+  local visibility = whole(redis.call('HGET', STATE, 'visibility_ms')) or DEFAULT_VISIBILITY
   local silent = redis.call(
     'ZRANGEBYSCORE', WORKERS, '-inf', text(now - 3 * visibility), 'LIMIT', 0, MOST_EXPIRED
   )

@@ -109,6 +109,16 @@ class TestRates:
         [told] = self.notes(board).values()
         assert told["entries_added"] is None
 
+    @pytest.mark.parametrize("value", ["nan", "-inf", "0x10", "x", "9" * 400])
+    def test_leave_out_a_counter_that_someone_wrote_by_hand(self, board: Board, value: str) -> None:
+        board.dead()
+        board.raw.hset(board.keys.state, "n:completed", value)
+        board.raw.hset(board.keys.rates, "nan", "{}")
+        measure(board)
+        [told] = self.notes(board).values()
+        assert told["dead"] == 1
+        assert 0 <= (told.get("completed") or 0) < 2**54
+
     def test_go_with_their_group(self, board: Board) -> None:
         measure(board)
         while board.run(writes.disband(board.keys)).more:

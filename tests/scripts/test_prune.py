@@ -349,3 +349,20 @@ def test_a_cap_is_a_whole_number(board: Board) -> None:
     for value in (-1, "-5", "many", "1.5"):
         with pytest.raises(ValueError):
             writes.set_facts(board.keys, {"dlq_max": value})
+
+
+@pytest.mark.parametrize("value", ["inf", "-1", "1e23", "nan", "many", "9" * 400])
+def test_a_cap_that_someone_wrote_by_hand_and_is_none_stops_nothing(
+    board: Board, value: str
+) -> None:
+    letter = board.dead()
+    names = ("events_max", "events_bytes", "events_age_ms", "finished_max", "finished_age_ms")
+    others = ("finished_bytes", "dlq_max", "dlq_bytes", "dlq_age_ms", "visibility_ms")
+    board.raw.hset(board.keys.state, mapping=dict.fromkeys([*names, *others], value))
+    held = board.held()
+    assert board.run(board.complete(held)) == [writes.Answer.OK]
+    board.run(writes.pause(board.keys, by="me", why="test"))
+    tidy(board)
+    board.run(writes.cap(board.keys))
+    assert board.events("completed")
+    assert [dead[b"@job"] for dead in board.dead_letters()] == [letter]

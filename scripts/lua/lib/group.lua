@@ -2,7 +2,7 @@
 local S, READY, DELAYED, STATE, EVENTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local DLQ, FINISHED, CANCELLED, WORKERS, SETTINGS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local GROUP, CONSUMER, RELEASE = ARGV[1], ARGV[2], ARGV[3]
-local DEFAULT_VISIBILITY, MOST_EVENTS = 30000, 100000
+local DEFAULT_VISIBILITY, MOST_EVENTS, LARGEST = 30000, 100000, 9007199254740991
 local PREFIX = string.sub(STATE, 1, -6)
 local TYPES = {
   'stream', 'stream', 'zset', 'hash', 'stream', 'stream', 'zset', 'set', 'zset', 'hash',
@@ -62,9 +62,15 @@ local function fact(reply, name)
   end
 end
 
+-- The whole number that a text says, no larger than JSON can tell; nil if it says something else,
+-- as what someone wrote by hand may.
+local function whole(said)
+  return said and string.match(said, '^%d+$') and math.min(tonumber(said), LARGEST) or nil
+end
+
 -- A cap that someone set for this group, else the default.
 local function cap(name, default)
-  return tonumber(redis.call('HGET', STATE, name) or nil) or default
+  return whole(redis.call('HGET', STATE, name)) or default
 end
 
 local function most_events()

@@ -10,7 +10,7 @@ end
 -- What is retained now: whether anything is, then ms and entries as numbers or nil.
 local function retained()
   local found = redis.call('HMGET', SETTINGS, 'retain', 'retain_ms', 'retain_count')
-  return found[1], tonumber(found[2] or nil), tonumber(found[3] or nil)
+  return found[1], whole(found[2]), whole(found[3])
 end
 
 -- Plans what is retained from now on; answers it as text.

@@ -3,8 +3,8 @@
 -- visibility timeout. Every writer of the tick checks it, or the first would hide the gap.
 local function read_tick(now, fallback)
   local found = redis.call('HMGET', STATE, 'tick', 'hold', 'visibility_ms')
-  local tick, hold = tonumber(found[1] or nil), tonumber(found[2] or 0)
-  local visibility = tonumber(found[3] or fallback or DEFAULT_VISIBILITY)
+  local tick, hold = whole(found[1]), whole(found[2]) or 0
+  local visibility = whole(found[3]) or tonumber(fallback or DEFAULT_VISIBILITY)
   if not tick or now - tick > visibility / 2 or now < tick or hold > now + visibility then
     hold = now + visibility
   end
