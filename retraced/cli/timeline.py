@@ -8,6 +8,7 @@ from typing import Any
 
 from retraced.cli import answers
 from retraced.cli.frames import block, last_frame, traceback_of
+from retraced.cli.holdings import holding_data
 from retraced.cli.listing import ago, iso, moment, stamps, terminal_width, when
 from retraced.cli.output import printable
 from retraced.cli.pausewords import pause_data
@@ -15,7 +16,6 @@ from retraced.cli.prose import wrapped
 from retraced.cli.remedy import next_step
 from retraced.durations import format_ms
 from retraced.events import Event, describe
-from retraced.store.reads.held import Holding
 from retraced.store.reads.story import State, Story
 
 _CLOCK = "%H:%M:%S"
@@ -68,7 +68,7 @@ def as_data(story: Story) -> dict[str, Any]:
         "crashes": story.crashes,
         "reason": story.reason or None,
         "error": story.error or None,
-        "held": holding_data(story.holding),
+        "held": holding_data(story.holding) if story.holding else None,
         "cancel_requested": story.cancel_requested,
         "paused": story.paused,
         "pause": pause_data(story.pause),
@@ -86,22 +86,6 @@ def event_data(event: Event) -> dict[str, Any]:
         "worker": event.worker or None,
         "release": event.release or None,
         **event.details,
-    }
-
-
-def holding_data(holding: Holding | None) -> dict[str, Any] | None:
-    if holding is None:
-        return None
-    return {
-        "worker": holding.consumer,
-        "on": holding.key,
-        "entry": holding.entry,
-        "idle_ms": holding.idle_ms,
-        "delivery": holding.delivery,
-        "state": holding.activity.value,
-        "type": holding.type,
-        "ran_ms": holding.ran_ms,
-        "ignoring": holding.ignoring.why if holding.ignoring else None,
     }
 
 

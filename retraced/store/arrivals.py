@@ -80,6 +80,11 @@ async def register(link: Link, keys: Keys) -> None:
     await link.call("SADD", GROUPS, group_member(keys.stream_name, keys.group_name))
 
 
+async def unregister(link: Link, keys: Keys) -> None:
+    """The opposite, for a group that has been deleted."""
+    await link.call("SREM", GROUPS, group_member(keys.stream_name, keys.group_name))
+
+
 async def count_asked(link: Link, keys: Keys, asked: Mapping[str, int]) -> None:
     """Counts, in the group's state, jobs that asked for what only a routed group gives."""
     for name, times in asked.items():

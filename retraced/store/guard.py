@@ -1,4 +1,4 @@
-"""Looks at a stream before its first ReTraced group is made: is it ours alone?"""
+"""Looks at a stream before a group is made on it: is it ours alone, may its entries go?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retraced.errors import WrongType
+from retraced.errors import Refused, WrongType
 from retraced.keys import Keys
 from retraced.store.connection import Link
 
@@ -29,6 +29,24 @@ class Neighbours:
     @property
     def old(self) -> bool:
         return self.oldest_ms is not None and self.now_ms - self.oldest_ms > DAY_MS
+
+
+async def check(link: Link, keys: Keys, *, start: bytes, consent: bool = False) -> Neighbours:
+    """What the stream holds. Without consent it raises `Refused` when that isn't plainly ours
+    alone, and says what would be deleted.
+    """
+    seen = await look_around(link, keys, start)
+    if seen.ours or consent:
+        return seen
+    reasons = _reasons(seen)
+    if reasons:
+        raise Refused(
+            f"stream {keys.stream_name!r} has {seen.entries} entries now; group "
+            f"{keys.group_name!r} deletes what it has settled or skipped, and "
+            f"{'; '.join(reasons)}. Start it once with --delete-settled if that is what you want, "
+            "or with --retain all (or 7d, or 100000) to keep them."
+        )
+    return seen
 
 
 async def look_around(link: Link, keys: Keys, start: bytes) -> Neighbours:
@@ -93,3 +111,16 @@ def _shortened(stream: Mapping[bytes, Any]) -> bool:
 def _order(entry: bytes) -> tuple[int, int]:
     ms, _, seq = entry.partition(b"-")
     return int(ms), int(seq or 0)
+
+
+def _reasons(seen: Neighbours) -> list[str]:
+    reasons = []
+    if seen.foreign_groups:
+        reasons.append(
+            f"groups that are not of ReTraced read it ({', '.join(seen.foreign_groups)})"
+        )
+    if seen.old:
+        reasons.append("its oldest entry was added more than a day ago")
+    if seen.skipped:
+        reasons.append("the group would begin after some of them (--from)")
+    return reasons

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from time import monotonic
 
 from retraced.log import Log
+from retraced.store import guard
 from retraced.store.arrivals import check_unblock
 from retraced.store.connection import Link
 from retraced.store.reads.pause import pause_of
 from retraced.store.writes import Joined, probe
-from retraced.worker import guard, pausing
+from retraced.worker import neighbours, pausing
 from retraced.worker.heal import Healer
 from retraced.worker.options import WorkerOptions
 from retraced.worker.subscription import Subscription
@@ -51,7 +52,7 @@ class Joining:
         joined = await self._healer.join(subscription)
         await self._set_clock(subscription)
         self._tell(subscription, joined)
-        guard.tell(self._log, keys, seen, joined)
+        neighbours.tell(self._log, keys, seen, joined)
         if joined.paused:
             pausing.tell(self._log, subscription, await pause_of(self._link, keys))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from retraced.cli.groups.changed import set_
-from retraced.cli.groups.created import create
-from retraced.cli.groups.deleted import delete
-from retraced.cli.groups.listed import list_
-from retraced.cli.groups.shown import show_
+from retraced.cli.groups.create import create
+from retraced.cli.groups.delete import delete
+from retraced.cli.groups.list import list_
+from retraced.cli.groups.set import set_
+from retraced.cli.groups.show import show_
 
 
 @click.group(

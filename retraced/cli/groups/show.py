@@ -41,7 +41,7 @@ run_p50_ms, run_p95_ms, run_p99_ms).
 @click.pass_obj
 def show_(session: Session, stream: str, *, group: str) -> None:
     """Show one group of STREAM: its jobs, workers, rates, times, facts, caps, and who paused it."""
-    from retraced.cli.groups import portrayed
+    from retraced.cli.groups.portrait import as_data, lines
 
     async def work(link: Link) -> Portrait:
         from retraced.store.reads.portrait import portrait
@@ -51,7 +51,7 @@ def show_(session: Session, stream: str, *, group: str) -> None:
 
     found = session.run(work)
     if for_people(session):
-        for line in portrayed.lines(found):
+        for line in lines(found):
             click.echo(line)
     else:
-        session.emit([portrayed.as_data(found)], ["id"])
+        session.emit([as_data(found)], ["id"])

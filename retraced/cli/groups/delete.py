@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retraced.cli.groups.listed import COLUMNS, row
+from retraced.cli.groups.list import COLUMNS, row
 from retraced.cli.listing import show
 from retraced.cli.lookup import found_group
 from retraced.cli.options import group_option
@@ -14,7 +14,7 @@ from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.cli.words import plural
 from retraced.errors import Refused
-from retraced.keys import GROUPS, Keys, group_member
+from retraced.keys import Keys
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
@@ -83,8 +83,9 @@ def loss(group: GroupSummary) -> str:
 
 
 async def _disbanded(link: Link, keys: Keys) -> None:
+    from retraced.store.arrivals import unregister
     from retraced.store.writes import disband
 
     while (await link.run(disband(keys))).more:
         pass
-    await link.call("SREM", GROUPS, group_member(keys.stream_name, keys.group_name))
+    await unregister(link, keys)

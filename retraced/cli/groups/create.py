@@ -16,7 +16,10 @@ from retraced.retention import Retention
 
 if TYPE_CHECKING:
     from retraced.store.connection import Link
+    from retraced.store.scripts import Call
     from retraced.store.writes import Joined
+
+_COLUMNS = ("stream", "group", "created")
 
 
 @click.command(
@@ -69,32 +72,40 @@ def create(
 
     Every group gets each job that is added from then on. A group that exists stays as it is.
     """
-    from retraced.store.arrivals import register
-    from retraced.store.joining import joined
-    from retraced.store.writes import join
-    from retraced.worker import guard
-
-    keys = Keys.of(stream, group)
+    agreed, keys = delete_settled or retain is not None, Keys.of(stream, group)
 
     async def work(link: Link) -> Joined:
-        if not delete_settled and retain is None:
-            await guard.check(link, keys, start=start)
+        from retraced.store.writes import join
+
         call = join(keys, visibility_ms=visibility_timeout, start=start, retain=retain)
-        answer = await joined(link, keys, call)
-        await register(link, keys)
-        return answer
+        return await _made(link, keys, call, start=start, agreed=agreed)
 
     found = session.run(work)
-    known = found.created or found.restored
-    if not known:
+    if not (found.created or found.restored):
         note(f"group {group} of {stream} exists already: nothing was changed")
+    show(session, [_row(stream, group, found)], _COLUMNS)
+
+
+async def _made(
+    link: Link, keys: Keys, call: Call[Joined], *, start: bytes, agreed: bool
+) -> Joined:
+    """Raises Refused for a stream that others use, too, unless a person agreed."""
+    from retraced.store import guard
+    from retraced.store.arrivals import register
+    from retraced.store.joining import joined
+
+    if not agreed:
+        await guard.check(link, keys, start=start)
+    answer = await joined(link, keys, call)
+    await register(link, keys)
+    return answer
+
+
+def _row(stream: str, group: str, found: Joined) -> Row:
     data = {
         "id": group,
         "stream": stream,
-        "created": known,
+        "created": found.created or found.restored,
         "visibility_timeout_ms": found.visibility_ms,
     }
-    show(session, [Row(data, {"stream": stream, "group": group, **data})], _CREATED)
-
-
-_CREATED = ("stream", "group", "created")
+    return Row(data, {"group": group, **data})
