@@ -31,9 +31,12 @@ class JobOptions(TypedDict, total=False):
     tracestate: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewJob:
-    """One job for `add_many`; the fields are those of `add`."""
+    """One job for `add_many`; the fields are those of `add`.
+
+    Not frozen, because frozen construction would cost every job a microsecond.
+    """
 
     type: str | None = None
     payload: Any = None

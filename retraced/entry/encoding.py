@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -14,6 +15,8 @@ from retraced.backoff import Backoff
 from retraced.durations import duration_ms, parse_time_ms, spell_ms
 from retraced.entry.decoding import MOST_ATTEMPTS, RESERVED, decode
 from retraced.errors import InvalidEntry, UsageError, quoted
+
+_NO_OPTIONS = (None,) * 8  # fields, delay ... headers, as `encode` gathers them
 
 
 def encode(
@@ -37,6 +40,9 @@ def encode(
     (NaN becomes null). `fields` instead of it makes a bare entry. UsageError names the field that
     can't be written; a bare number for a duration or time is a TypeError.
     """
+    options = (fields, delay, run_at, expires, max_attempts, backoff, timeout, headers)
+    if options == _NO_OPTIONS and type is not None and traceparent is None and tracestate is None:
+        return [b"type", _checked_type(type), b"payload", _payload(payload)]
     flat: list[bytes] = []
     _put(flat, "type", type)
     flat += _content(payload, fields, headers)
@@ -50,6 +56,15 @@ def encode(
     _put(flat, "tracestate", tracestate)
     _check(flat)
     return flat
+
+
+@lru_cache(maxsize=256)
+def _checked_type(name: str) -> bytes:
+    """The type as it is written; checked once, since a producer has few and adds many."""
+    flat: list[bytes] = []
+    _put(flat, "type", name)
+    _check([*flat, b"payload", b""])
+    return flat[1]
 
 
 def _content(

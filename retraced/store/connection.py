@@ -7,7 +7,7 @@ thread) or a `Pool` of links (clients), and sees only the errors of `retraced.er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -134,7 +134,7 @@ class Link:
                 async with asyncio.timeout(self._timeout_s):
                     connection = self._connection or await self._connect()
                     await connection.send_packed_command(_all_packed(connection, commands))
-                    return [await self._reply(connection) for _ in commands]
+                    return await self._replies(connection, len(commands))
             except (redis.RedisError, OSError) as error:
                 await self._drop()
                 raise self._translated(error) from error
@@ -186,6 +186,16 @@ class Link:
             return call.parse(reply)
         return await self.run(call) if missing_script(reply) else reply
 
+    async def _replies(self, connection: AsyncConnection, count: int) -> list[Any]:
+        """So many replies; after each that had to be waited for, those that came with it."""
+        replies: list[Any] = []
+        while len(replies) < count:
+            replies.append(await self._reply(connection))
+            for reply in _come_already(connection, count - len(replies)):
+                failed = isinstance(reply, redis.RedisError)
+                replies.append(self._translated(reply) if failed else reply)
+        return replies
+
     async def _reply(self, connection: AsyncConnection) -> Any:
         try:
             return await connection.read_response()
@@ -228,8 +238,8 @@ class BlockingLink:
         """
         try:
             connection = self._connected()
-            connection.send_packed_command(connection.pack_commands(commands))
-            return [self._reply(connection) for _ in commands]
+            connection.send_packed_command(_all_packed(connection, commands))
+            return self._replies(connection, len(commands))
         except (redis.RedisError, OSError) as error:
             self.close()
             raise translate(error, self._connector.safe_url) from error
@@ -253,6 +263,15 @@ class BlockingLink:
         if self._connection is None:
             self._connection = self._connector.blocking_connection(self._timeout_s)
         return self._connection
+
+    def _replies(self, connection: Connection, count: int) -> list[Any]:
+        replies: list[Any] = []
+        while len(replies) < count:
+            replies.append(self._reply(connection))
+            for reply in _come_already(connection, count - len(replies)):
+                failed = isinstance(reply, redis.RedisError)
+                replies.append(translate(reply, self._connector.safe_url) if failed else reply)
+        return replies
 
     def _reply(self, connection: Connection) -> Any:
         try:
@@ -288,7 +307,27 @@ def _packed(connection: AsyncConnection, command: Sequence[Argument]) -> Any:
     return connection.pack_command(*command) if _in_c is None else _in_c(tuple(command))
 
 
-def _all_packed(connection: AsyncConnection, commands: Sequence[Sequence[Argument]]) -> Any:
+def _come_already(connection: AsyncConnection | Connection, most: int) -> Iterator[Any]:
+    """At most so many replies that hiredis holds by now, failed ones as exceptions.
+
+    To ask redis-py for each takes longer than all else that a bulk XADD costs its producer. None
+    without hiredis.
+    """
+    reader = getattr(connection._parser, "_reader", None)  # noqa: SLF001 - it has no public way
+    if reader is None:
+        return
+    for _ in range(most):
+        reply = reader.gets(False)
+        if type(reply) is object:  # redis-py's mark: there is no whole one left
+            return
+        if isinstance(reply, redis.ConnectionError):
+            raise reply
+        yield reply
+
+
+def _all_packed(
+    connection: AsyncConnection | Connection, commands: Sequence[Sequence[Argument]]
+) -> Any:
     """A pipeline as it is sent."""
     if _in_c is None:
         return connection.pack_commands(commands)
