@@ -32,9 +32,13 @@ class Seen:
 
     def row(self, part: str) -> str:
         """The first line with these words, its columns one space apart."""
+        return " ".join(self.row_as_it_is(part).split())
+
+    def row_as_it_is(self, part: str) -> str:
+        """The first line with these words."""
         found = [line for line in self.lines if part in line]
         assert found, f"no line has {part!r} in\n{self.text}"
-        return " ".join(found[0].split())
+        return found[0]
 
     async def lacks(self, part: str, deadline: float = 20.0) -> None:
         """Waits until these words are gone from the screen."""

@@ -8,6 +8,7 @@ import re
 
 import redis
 
+from retraced.histogram import bucket
 from retraced.keys import Keys
 from retraced.store.connection import Connector, Link
 from retraced.store.writes import Source, measure, pause
@@ -189,6 +190,10 @@ async def test_a_filter_of_terms_or_of_words_leaves_the_rows_that_match(
         assert first not in seen.text
         await seen.press("escape", "slash", *"smtp", "enter")
         await seen.shows("words smtp: 1 of 3 rows", first)
+        await seen.press("escape", "slash", *"reason=rejected oops", "enter")
+        await seen.shows("0 of 3 rows (no FILTER:", "'oops'")
+        await seen.press("X")
+        await seen.shows("X needs a row of a job, and there is none here that the filter leaves")
         await seen.press("escape")
         await seen.shows(first, second, third)
 
@@ -254,11 +259,17 @@ async def test_pause_asks_why_and_the_same_key_resumes(
     async with top(url, stream=stream) as seen:
         await seen.shows(f"{stream}/mail")
         await seen.press("P")
-        await seen.shows(f"Pause group mail of {stream}", "Why?")
-        await seen.press("escape")
-        await seen.shows("nothing changed")
-        assert raw.hget(state, "paused_since") is None
-        await seen.press("P", *"deploy", "enter")
+        await seen.shows(f"Pause group mail of {stream}", "y: do it")
+        assert "Why?" not in seen.text
+        for keys in (("escape",), ("n", "2", "j", "C", "escape"), ("enter", "j", "y", "escape")):
+            await seen.press(*keys)  # keys that were meant for rows pause nothing
+            await seen.shows("nothing changed")
+            assert raw.hget(state, "paused_since") is None
+            await seen.press("1", "P")
+            await seen.shows("y: do it")
+        await seen.press("y")
+        await seen.shows("Why? All who look", "Enter: do it")
+        await seen.press(*"deploy", "enter")
         await seen.shows("PAUSED 1")
         assert raw.hmget(state, "paused_by", "paused_why") == [b"ada@here", b"deploy"]
         await seen.press("P")
@@ -326,3 +337,43 @@ async def test_released_entries_of_the_ready_stream_are_told_by_their_jobs(
         await seen.press("2")
         await seen.shows(job)
         assert f"{job} - - 2 worker-1" in seen.row(job)
+
+
+async def test_errors_have_the_room_of_what_each_row_repeats(
+    url: str, stream: str, link: Link
+) -> None:
+    driver = Driver(link, stream)
+    await driver.join()
+    for host in range(2):
+        await driver.add("type", "mail", "payload", "{}")
+        [held] = await driver.fetch()
+        await driver.bury(held, error=f"ConnectionError: no route to host {host}, port 25")
+    async with top(url, stream=stream) as seen:
+        await seen.press("4")
+        await seen.shows("no route to host 0, port 25", "no route to host 1, port 25")
+        await seen.shows(f"all mail, exhausted, {stream}/mail")
+        assert "STREAM/GROUP" not in seen.text
+
+
+async def test_times_of_types_stand_apart(url: str, stream: str, link: Link) -> None:
+    driver = Driver(link, stream)
+    await driver.join()
+    slow = {f"{kind}:{bucket(71_115)}:report".encode(): 50 for kind in "wr"}
+    await link.run(measure(driver.keys, driver.author, slow))
+    async with top(url, stream=stream) as seen:
+        await seen.shows(f"{stream}/mail")
+        await seen.press("enter")
+        await seen.shows("LAST HOUR", "report")
+        name, runs, *times = re.split(r"  +", seen.row_as_it_is("report").strip())
+        assert (name, runs, len(times)) == ("report", "50", 6)
+        assert all(re.fullmatch(r"1m \d+s", each) for each in times)
+
+
+async def test_a_worker_tells_its_facts_in_words(url: str, stream: str, link: Link) -> None:
+    await stocked(link, stream)
+    async with top(url, stream=stream) as seen:
+        await seen.press("3")
+        await seen.shows("worker-1")
+        await seen.press("enter")
+        await seen.shows("process 4711 on here, release v1.4", "1 of 10 slots taken")
+        assert "  at: " not in seen.text

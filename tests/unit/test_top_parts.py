@@ -169,3 +169,26 @@ def test_a_sieve_is_a_filter_or_else_words(text: str, stays: bool) -> None:
 def test_an_empty_sieve_lets_all_through() -> None:
     assert not Sieve.of("  ")
     assert Sieve.of("").lets(Line("k", ("a",), TARGET))
+
+
+def test_words_of_a_filter_are_parted_as_a_shell_parts_them() -> None:
+    facts = JobFacts(b"1-0", state="dead", type="mail", error="no route to host")
+    line = Line("k", ("a",), TARGET, facts=facts)
+    assert Sieve.of('type=mail error:"no route"').lets(line)
+    assert Sieve.of("type=mail AND state=dead").lets(line)
+    assert not Sieve.of("type=mail state=held").lets(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "trouble"),
+    [
+        ("type=mail refused", "'refused'"),
+        ("typ=mail", "no field 'typ'"),
+        ("age>soon", "soon"),
+        ("connection refused", ""),
+        ("type=mail", ""),
+    ],
+)
+def test_what_looks_like_a_filter_and_is_none_is_told(text: str, trouble: str) -> None:
+    assert trouble in Sieve.of(text).trouble
+    assert bool(Sieve.of(text).trouble) is bool(trouble)

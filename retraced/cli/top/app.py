@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import ClassVar
 
@@ -39,6 +39,7 @@ _FILTER_HINT = "words, or type=mail error:refused age>1h; Enter, or Esc for all"
 _MESSAGE_S = 10.0
 _READING_S = 0.3  # after that, rows of the view before are taken away
 _TICK_S = 0.5
+_NO_ROW = "{} needs a row of a job, and there is none here{}"
 _NOT_HERE = "{} needs a row of {}: press {} first"
 
 
@@ -109,12 +110,11 @@ class Board(Screen[None]):
         snapshot, target = self._snapshot, message.target
         if snapshot is not None:
             more = "   r again" + ("   v tracebacks" if target.job else "")
-            self.app.push_screen(
-                Reader(
-                    lambda verbose: details(self._asking, target, snapshot, verbose=verbose),
-                    more=more,
-                )
-            )
+
+            def lines(verbose: bool) -> Awaitable[list[str]]:
+                return details(self._asking, target, snapshot, verbose=verbose)
+
+            self.app.push_screen(Reader(lines, more=more))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._sieve = Sieve.of(event.value)
@@ -224,7 +224,10 @@ class Board(Screen[None]):
 
     def _ask(self, view: View, key: str, deed: Callable[[Target], Deed]) -> None:
         target = self._target()
-        if self._view is not view or target is None or not target.job:
+        if self._view is view and (target is None or not target.job):
+            self._say(_NO_ROW.format(key, " that the filter leaves" if self._sieve else ""))
+            return
+        if self._view is not view or target is None:
             what = "a job" if view is View.HELD else "a dead letter"
             self._say(_NOT_HERE.format(key, what, view.value))
             return
@@ -269,7 +272,8 @@ class TopApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS: ClassVar[str] = """
     Screen { background: ansi_default; color: ansi_default; }
-    #condition, #totals, #tabs, #said, #keys { height: 1; width: 1fr; }
+    #condition, #totals, #tabs, #keys { height: 1; width: 1fr; }
+    #said { height: auto; min-height: 1; max-height: 4; width: 1fr; }
     #tabs { text-style: bold; margin-bottom: 0; }
     #rows { height: 1fr; }
     #filter { height: 1; border: none; padding: 0; background: ansi_default; color: ansi_default; }

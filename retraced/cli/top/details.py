@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from retraced.cli import timeline
 from retraced.cli.listing import ago, shortened, terminal_width, when
@@ -23,7 +23,11 @@ from retraced.store.reads.rates import GroupTimes, Rate, Rates, Spread, Times, r
 from retraced.store.reads.story import Story, story
 
 _MOST_TYPES = 50
-_TOLD_BELOW = frozenset({"running", "runs", "ignoring"})
+_NAME = 14
+_STOOD_STILL_MS = 1000
+_TOLD = frozenset(
+    {"running", "runs", "ignoring", "at", "host", "pid", "release", "concurrency", "silent_ms"}
+)
 
 
 async def details(
@@ -105,7 +109,8 @@ def _rate(rate: Rate) -> str:
 
 
 def _times(found: GroupTimes) -> Iterator[str]:
-    yield "  LAST HOUR, MS         RUNS   wait p50    p95    p99   run p50    p95    p99"
+    heads = ("RUNS", "WAIT p50", "p95", "p99", "RUN p50", "p95", "p99")
+    yield _cells("LAST HOUR", heads)
     yield _time("(all)", found.total)
     busiest = sorted(found.types.items(), key=lambda pair: (-pair[1].count, pair[0]))
     for name, each in busiest[:_MOST_TYPES]:
@@ -115,13 +120,18 @@ def _times(found: GroupTimes) -> Iterator[str]:
 
 
 def _time(name: str, times: Times) -> str:
-    spreads = f"    {_spread(times.wait)}   {_spread(times.run)}"
-    return f"  {shortened(printable(name), 16):<16}{times.count:>10,}{spreads}"
+    return _cells(name, [f"{times.count:,}", *_spread(times.wait), *_spread(times.run)])
 
 
-def _spread(spread: Spread) -> str:
+def _cells(name: str, cells: Sequence[str]) -> str:
+    runs, *others = cells
+    own = shortened(printable(name), _NAME)
+    return f"  {own:<{_NAME}}{runs:>10}" + "".join(f" {cell:>8}" for cell in others)
+
+
+def _spread(spread: Spread) -> list[str]:
     numbers = (spread.p50, spread.p95, spread.p99)
-    return "".join(f"{'-' if n is None else f'{n:,.0f}':>7}" for n in numbers)
+    return ["-" if n is None else format_ms(round(n)) for n in numbers]
 
 
 def _worker(target: Target, snapshot: Snapshot) -> Iterator[str]:
@@ -133,6 +143,19 @@ def _worker(target: Target, snapshot: Snapshot) -> Iterator[str]:
     yield "  it has gone; what it held is taken over by others"
 
 
+def _facts(worker: Heartbeat) -> Iterator[str]:
+    """What it told of itself, the known facts in words."""
+    process = f"process {printable(worker.pid)} on {printable(worker.host or '?')}"
+    yield f"  {process}, release {printable(worker.release or '-')}"
+    running = "?" if worker.running is None else f"{len(worker.running):,}"
+    yield f"  {running} of {printable(worker.slots)} slots taken"
+    if worker.loop_silent_ms >= _STOOD_STILL_MS:
+        yield f"  its event loop had stood still for {format_ms(worker.loop_silent_ms)}"
+    for name, value in sorted(worker.facts.items()):
+        if name not in _TOLD:
+            yield f"  {printable(name)}: {printable(value)}"
+
+
 def _about(worker: Heartbeat) -> Iterator[str]:
     beat = ago(worker.age_ms or 0)
     yield f"  last heartbeat {beat}, visibility timeout {span(worker.visibility_ms)}"
@@ -140,9 +163,7 @@ def _about(worker: Heartbeat) -> Iterator[str]:
         yield "  GONE: silent for three visibility timeouts; what it held is taken over by others"
     elif worker.stalled:
         yield f"  STALLED: nothing has moved in it for {span(worker.still_ms)}"
-    for name, value in sorted(worker.facts.items()):
-        if name not in _TOLD_BELOW:
-            yield f"  {printable(name)}: {printable(value)}"
+    yield from _facts(worker)
     for job, ignored in worker.ignoring.items():
         yield f"  ignores: {printable(job)} {printable(ignored.type)}, {ignored.why}"
     yield ""

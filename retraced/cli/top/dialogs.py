@@ -39,6 +39,11 @@ Bounds   200 groups, 200 workers, 200 running and 100 other held jobs, 100 dead
          letters, 500 rows."""
 
 
+_YES_OR_NO = "y: do it   n or Esc: leave it"
+_WHY = "Why? All who look at the group will see it"
+_DO_IT = "\nEnter: do it   Esc: leave it"
+
+
 class Confirm(ModalScreen[str | None]):
     """Asks before a deed is done. Gives the reason (may be empty) to do it, None to leave it."""
 
@@ -53,21 +58,23 @@ class Confirm(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         deed = self._deed
-        how = "Enter: do it   Esc: leave it" if deed.asks else "y: do it   n or Esc: leave it"
         with Vertical(id="box"):
             yield Static(printable(deed.title) + "?", markup=False, classes="title")
             yield Static("\n" + printable(deed.follows) + "\n", markup=False)
-            if deed.asks:
-                yield Static("Why? (all who look at the group will see it)", markup=False)
-                yield Input(id="why", compact=True, max_length=200)
-            yield Static(("\n" if deed.asks else "") + how, markup=False, classes="title")
+            yield Static(_YES_OR_NO, markup=False, classes="title", id="how")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())
 
-    def action_agree(self) -> None:
+    async def action_agree(self) -> None:
+        """A yes comes before the reason, so that keys meant for rows are no reason."""
         if not self._deed.asks:
             self.dismiss("")
+            return
+        why = Input(id="why", compact=True, max_length=200, placeholder=_WHY)
+        await self.query_one("#box").mount(why, before="#how")
+        why.focus()
+        self.query_one("#how", Static).update(_DO_IT)
 
     def action_leave(self) -> None:
         self.dismiss(None)

@@ -8,6 +8,7 @@ from retraced.cli.listing import first_line
 from retraced.cli.output import printable
 from retraced.cli.top.data import Buried, Snapshot, View
 from retraced.cli.top.meter import Pace
+from retraced.cli.top.repeats import distinct
 from retraced.cli.top.sieve import Sieve
 from retraced.cli.top.table import Column, Line, Page, Tone
 from retraced.cli.top.target import Target
@@ -25,7 +26,8 @@ TOO_LONG = 10  # times the p99 of its type
 _TOO_LONG_MS = 1000  # below that nobody waits for it
 _JUST_BEGUN_MS = 1000
 
-_WHERE = "STREAM/GROUP"
+_WHERE, _TYPE, _REASON, _ERROR = "STREAM/GROUP", "TYPE", "REASON", "ERROR"
+_REPEATING = (_TYPE, _REASON, _WHERE)
 
 _GROUPS = (
     Column("STATE", 7),
@@ -42,7 +44,7 @@ _GROUPS = (
 _HELD = (
     Column("STATE", 8),
     Column("JOB", 17),
-    Column("TYPE", least=11),
+    Column(_TYPE, least=11),
     Column("FOR", 7, right=True),
     Column("DLV", 3, right=True),
     Column("WORKER", least=11, tail=True),
@@ -62,10 +64,10 @@ _WORKERS = (
 _DEAD = (
     Column("DIED", 7, right=True),
     Column("JOB", 17),
-    Column("TYPE", least=11),
-    Column("REASON", 9),
+    Column(_TYPE, least=11),
+    Column(_REASON, 9),
     Column("ATTEMPTS", 8, right=True),
-    Column("ERROR", least=20),
+    Column(_ERROR, least=20),
     Column(_WHERE, least=11, yields=1),
 )
 
@@ -77,10 +79,11 @@ def page(snapshot: Snapshot, view: View, sieve: Sieve) -> Page:
     found = [line for line in read if sieve.lets(line)] if sieve else read
     note = _note(snapshot, view, len(read))
     if sieve:
-        kind = "FILTER" if sieve.filter else "words"
-        said = f"{kind} {printable(sieve.text)}: {len(found):,} of {len(read):,} rows; Esc: all"
-        note = f"{said}. {note}" if note else said
+        note = f"{sieve.told(len(found), len(read))}{note and '. ' + note}"
         nothing = "no row of these has it; Esc shows all again" if read else nothing
+    if view is View.DEAD:
+        columns, same = distinct(columns, found, room_for=_ERROR, of=_REPEATING)
+        note = "; ".join(each for each in (same, note) if each)
     return Page(columns, tuple(found[:MOST_ROWS]), nothing, note)
 
 
@@ -93,7 +96,7 @@ def _note(snapshot: Snapshot, view: View, read: int) -> str:
             many = f"what workers told, and the lowest ids; GONE {lost:,}"
         case View.DEAD:
             total = sum(group.counts.dead for group in snapshot.groups)
-            many = "the newest; `retraced dlq list` has all"
+            many = "the newest; `retraced dlq list STREAM --group G [FILTER]` looks at all"
         case _:
             return ""
     return f"{read:,} of {short(total)}: {many}" if read < total else ""
