@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import click
 
+from retraced.cli import shell
 from retraced.filter import JOB_ID
 
 GIVEN = "retraced.given"  # in the context's meta: the words behind `retraced`
@@ -40,7 +40,7 @@ class CommandLine:
     def __str__(self) -> str:
         """To be pasted into a shell; without a password."""
         words = [word for part in self.parts for word in part]
-        return _SECRET.sub(r"\1***\2", shlex.join(("retraced", *words)))
+        return _SECRET.sub(r"\1***\2", shell.joined(("retraced", *words)))
 
 
 def _parts(words: Sequence[str], valued: Collection[str]) -> Iterator[tuple[str, ...]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from urllib.parse import urlsplit
+
+from retraced.cli import shell
 
 
 def redis_cli(url: str, *words: str) -> str:
@@ -19,4 +20,4 @@ def redis_cli(url: str, *words: str) -> str:
         command += ["--tls"] if parts.scheme == "rediss" else []
     command += ["--user", parts.username] if parts.username else []
     command += ["--askpass"] if parts.password else []
-    return shlex.join([*command, *words])
+    return shell.joined([*command, *words])

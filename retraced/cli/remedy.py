@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
+
+from retraced.cli import shell
 
 if TYPE_CHECKING:
     from retraced.store.reads.story import Story
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 def command(*words: str) -> str:
     """A command line of `retraced`, quoted for a shell."""
-    return shlex.join(("retraced", *words))
+    return shell.joined(("retraced", *words))
 
 
 def consume(stream: str, group: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import time
 from typing import Any
 
@@ -202,6 +203,29 @@ def test_in_a_table_the_worst_comes_first_with_its_command(
     assert fix in lines
     assert lines[-1].startswith("1 problem, ")
     assert all(len(line) <= 80 for line in lines if "redis-cli" not in line)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [b"g:evil\x1b]0;PWN\x07\n", b"g:\xff\xe2\x80\xaeit's \\ \t\xc3\xa9", b"g:" + b"x" * 300],
+)
+def test_what_someone_wrote_is_harmless_on_a_terminal_and_its_command_works(
+    private_server: Server, mine: redis.Redis, member: bytes
+) -> None:
+    mine.sadd("retraced:groups", member)
+    told = run(private_server.url, "doctor", form="table").out
+    assert all(char.isprintable() for char in told.replace("\n", ""))
+    command = next(line for line in told.splitlines() if "redis-cli" in line)
+    subprocess.run(["bash", "-c", command], check=True, capture_output=True, timeout=20)
+    assert not mine.exists("retraced:groups")
+
+
+def test_a_name_nobody_could_read_is_cut(private_server: Server, mine: redis.Redis) -> None:
+    mine.sadd("retraced:groups", "g:" + "x" * 5000)
+    told = run(private_server.url, "doctor", form="table").out
+    assert "g:xxxx" in told
+    assert max(map(len, told.splitlines())) <= 90
+    assert "x" * 5000 in finding(doctor(private_server.url), "discovery")["commands"][0]
 
 
 def test_how_long_it_takes_is_bounded(url: str, stream: str) -> None:

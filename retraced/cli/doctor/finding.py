@@ -7,6 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from retraced.cli.listing import shortened
+from retraced.cli.output import printable
+
+LONGEST_NAME = 60
 Words = tuple[str, ...]
 Info = Mapping[str, str]  # INFO, by name
 
@@ -66,6 +70,11 @@ def cli(*words: str) -> Words:
 def ours(*words: str) -> Words:
     """A command of retraced."""
     return ("retraced", *words)
+
+
+def named(name: str) -> str:
+    """A name as it may stand in what was found: safe, and short."""
+    return shortened(printable(name), LONGEST_NAME)
 
 
 def number(info: Info, name: str) -> int:

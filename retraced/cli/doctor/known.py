@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraced.cli.doctor.finding import Finding, cli, ok, problem, warning
+from retraced.cli.doctor.finding import Finding, cli, named, ok, problem, warning
 from retraced.keys import GROUPS
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def discovery(facts: Discovery, healed: str | None) -> list[Finding]:
 def _lost(facts: Discovery, healed: str | None) -> list[Finding]:
     if not facts.lost:
         return []
-    names = ", ".join(f"{_name(keys)} (by {how})" for keys, how in facts.lost[:SHOWN])
+    names = ", ".join(f"{named(_name(keys))} (by {how})" for keys, how in facts.lost[:SHOWN])
     told = f"groups that {GROUPS.decode()} had lost: {names}{_more(len(facts.lost))}"
     data = {"lost": [_name(keys) for keys, _ in facts.lost]}
     if healed is None:
@@ -69,16 +69,21 @@ def _stale(facts: Discovery) -> list[Finding]:
     if not facts.stale:
         return []
     members = [each.decode("utf-8", "backslashreplace") for each in facts.stale]
+    names = ", ".join(named(each) for each in members[:SHOWN])
     return [
         warning(
             "discovery",
-            f"{GROUPS.decode()} names what isn't there: {', '.join(members[:SHOWN])}"
-            f"{_more(len(members))}",
+            f"{GROUPS.decode()} names what isn't there: {names}{_more(len(members))}",
             "Take them out.",
-            cli("SREM", GROUPS.decode(), *members[:SHOWN]),
+            cli("SREM", GROUPS.decode(), *map(_exact, facts.stale[:SHOWN])),
             stale=members,
         )
     ]
+
+
+def _exact(member: bytes) -> str:
+    """For a command line: every byte of it."""
+    return member.decode("utf-8", "surrogateescape")
 
 
 def _name(keys: Keys) -> str:

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from retraced.cli.doctor.finding import Finding, Level, Words
+from retraced.cli.doctor.finding import Finding, Level, Words, named
+from retraced.cli.output import printable
 from retraced.cli.rediscli import redis_cli
 from retraced.cli.remedy import command
 
 _ORDER = (Level.PROBLEM, Level.WARNING, Level.UNKNOWN)
 _INDENT = 9
+_LONGEST = 1000
 _ADMINISTRATORS = ("BGREWRITEAOF", "BGSAVE", "CLIENT", "CLUSTER", "CONFIG", "LATENCY", "SLOWLOG")
 
 
@@ -90,13 +92,20 @@ def summary(findings: Iterable[Finding]) -> str:
 
 
 def _full(finding: Finding, url: str, width: int) -> Iterator[tuple[str, Level | None]]:
-    where = f"{finding.stream}/{finding.group} " if finding.stream else ""
+    where = f"{named(f'{finding.stream}/{finding.group}')} " if finding.stream else ""
     first, *rest = _wrapped(f"{finding.check}: {where}{finding.found}", width)
     yield f"{finding.level.value:<{_INDENT}}{first}", finding.level
     for line in (*rest, *_wrapped(advice(finding, url), width)):
         yield " " * _INDENT + line, None
     for words in finding.commands:
-        yield " " * (_INDENT + 2) + spelled(words, url), None  # whole, so that it can be pasted
+        yield " " * (_INDENT + 2) + _to_paste(spelled(words, url)), None
+
+
+def _to_paste(told: str) -> str:
+    """A command, whole; where it is so long that nobody could read it, where it is found."""
+    if len(told) <= _LONGEST:
+        return told
+    return f"(a command of {len(told):,} characters; `retraced -o json doctor` has it whole)"
 
 
 def _fine(findings: Sequence[Finding], width: int) -> Iterator[tuple[str, Level | None]]:
@@ -108,7 +117,8 @@ def _fine(findings: Sequence[Finding], width: int) -> Iterator[tuple[str, Level 
             yield f"{'ok':<{_INDENT}}{first}", Level.OK
             yield from ((" " * _INDENT + line, None) for line in rest)
         else:
-            groups.setdefault(f"{finding.stream}/{finding.group}", []).append(finding.check)
+            name = named(f"{finding.stream}/{finding.group}")
+            groups.setdefault(name, []).append(finding.check)
     for name, checks in groups.items():
         first, *rest = _wrapped(f"{name}: {', '.join(checks)}", width)
         yield f"{'ok':<{_INDENT}}{first}", Level.OK
@@ -117,4 +127,4 @@ def _fine(findings: Sequence[Finding], width: int) -> Iterator[tuple[str, Level 
 
 def _wrapped(text: str, width: int) -> list[str]:
     room = max(width - _INDENT, 30)
-    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(printable(text), room, break_long_words=False, break_on_hyphens=False)
