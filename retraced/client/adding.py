@@ -93,7 +93,7 @@ def never_sent(error: StoreError) -> bool:
 
     redis-py's texts for a failed connect, and no others, say that it was connecting.
     """
-    return isinstance(error, Denied) or "connecting to" in str(error)
+    return isinstance(error, Denied) or "connecting to" in str(error.__cause__ or error)
 
 
 def added_id(stream: str, replies: Sequence[Any]) -> str:
