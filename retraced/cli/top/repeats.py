@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from retraced.cli.top.table import Column, Line
 
-_WANTS = 60  # columns that the text of one row is given, if it needs them
+_WANTS = 44  # columns that the text of one row is given, if it needs them
 
 
 def distinct(
@@ -24,12 +24,9 @@ def distinct(
             same[column.title] = texts.pop()
     if not same:
         return columns, ""
-    placed = tuple(
-        replace(
-            column,
-            yields=1 + of.index(column.title) if column.title in same else 0,
-            least=_WANTS if column.title == room_for else column.least,
-        )
-        for column in columns
-    )
-    return placed, "all " + ", ".join(same.values())
+    placed = [replace(each, least=_WANTS) if each.title == room_for else each for each in columns]
+    for at, column in enumerate(placed):
+        if column.title in of:
+            yields = 2 + of.index(column.title) if column.title in same else 0
+            placed[at] = replace(column, yields=yields)
+    return tuple(placed), "all " + ", ".join(same.values())

@@ -66,9 +66,9 @@ _DEAD = (
     Column("JOB", 17),
     Column(_TYPE, least=11),
     Column(_REASON, 9),
-    Column("ATTEMPTS", 8, right=True),
-    Column(_ERROR, least=20),
-    Column(_WHERE, least=11, yields=1),
+    Column("ATTEMPTS", 8, right=True, yields=1),
+    Column(_ERROR, least=34),
+    Column(_WHERE, least=11, yields=2),
 )
 
 
