@@ -173,7 +173,7 @@ class _Work(Generic[C]):
                 await self._page(page)
                 if self._left() <= 0:
                     break
-        except (asyncio.CancelledError, StoreError) as error:
+        except (asyncio.CancelledError, Exception) as error:
             self.progress.close()
             note(self._stopped(unsure=isinstance(error, StoreError)))
             raise

@@ -1,0 +1,46 @@
+"""Bulk work that ends before its time, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from retraced.cli.asked import Asked, Verb
+from retraced.cli.bulk import Named, act_on
+from retraced.cli.bulkresult import Result
+from retraced.cli.commandline import CommandLine
+from retraced.cli.output import Format
+from retraced.cli.session import Session
+from retraced.filter import Filter
+from retraced.store.writes import Ruling
+
+VERB = Verb("cancel", "cancelled")
+LINE = CommandLine((("jobs",), ("cancel",), ("mails",), ("--all",), ("--yes",)))
+ALL = Asked("me", (), Filter.parse([]), True, False, True, None, None, LINE)
+
+
+async def two_pages(error: Exception | None = None) -> AsyncIterator[Sequence[Named]]:
+    yield [Named(b"%d-0" % number) for number in range(7)]
+    if error is not None:
+        raise error
+    yield [Named(b"9-0")]
+
+
+async def done(jobs: Sequence[Named]) -> list[Result]:
+    return [Result(each.job, Ruling.OK, "") for each in jobs]
+
+
+def test_any_error_is_told_with_what_was_done_and_the_command_for_the_rest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    work = act_on(
+        two_pages(ValueError("a bug")), done, session=Session(format=Format.JSON), asked=ALL,
+        verb=VERB,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="a bug"):
+        asyncio.run(work)
+    said = capsys.readouterr().err
+    assert "stopped: cancelled 7 jobs." in said
+    assert "  retraced jobs cancel mails --all --yes" in said
