@@ -23,7 +23,7 @@ def windows(found: Rates) -> Sequence[tuple[str, Rate]]:
         if rate is None or (rows and rate.over_ms <= rows[-1][1].over_ms):
             continue
         short = rate.over_ms < _SHORT * window_ms
-        rows.append((f"in {format_ms(_whole_s(rate.over_ms))}" if short else name, rate))
+        rows.append((_named(rate) if short else name, rate))
     return rows
 
 
@@ -47,5 +47,6 @@ def _ran_lately(found: Portrait) -> bool:
     return bool(hour.completed or hour.failed or hour.dead)
 
 
-def _whole_s(ms: int) -> int:
-    return max(ms // 1000 * 1000, 1000)
+def _named(rate: Rate) -> str:
+    """By how long it was: `in 3s` of counts, `over 40s` of a rate."""
+    return f"{'in' if rate.is_count else 'over'} {format_ms(max(rate.over_ms // 1000, 1) * 1000)}"

@@ -71,8 +71,20 @@ async def test_a_group_that_has_long_been_counted_has_rates_also_from_a_late_sna
     counted(raw, keys, ago_s=600, completed=0)
     found = await rates(link, keys)
     assert found.minute is not None
+    assert not found.minute.is_count
     assert found.minute.completed == pytest.approx(60, rel=0.05)
     assert found.minute.counted("completed") == pytest.approx(30, rel=0.05)
+
+
+async def test_a_snapshot_before_the_window_is_taken_rather_than_a_late_one(
+    raw: redis.Redis, link: Link, keys: Keys
+) -> None:
+    raw.hset(keys.state, "n:completed", 90)
+    counted(raw, keys, ago_s=34, completed=0)
+    counted(raw, keys, ago_s=94, completed=0)
+    found = await rates(link, keys)
+    assert found.minute is not None
+    assert found.minute.completed == pytest.approx(57, rel=0.05)
 
 
 async def test_a_group_that_nobody_has_counted_has_no_rates(link: Link, keys: Keys) -> None:

@@ -15,8 +15,9 @@ from retraced.store.reads.backlog import Count
 from retraced.store.reads.counts import GroupCounts
 from retraced.store.reads.groupstate import GroupState
 from retraced.store.reads.health.discovery import keys_of_state
-from retraced.store.reads.health.group import Pinned, Standing, Weight
+from retraced.store.reads.health.group import Pinned, Standing
 from retraced.store.reads.health.samples import Vanished
+from retraced.store.reads.health.weight import Weight
 from retraced.store.reads.rates import Rate, Rates
 
 NOW_MS = 1_795_500_000_000

@@ -12,7 +12,7 @@ from retraced.keys import Keys
 from retraced.store.commands import NEEDED
 from retraced.store.connection import Link
 from retraced.store.reads import rates, workers
-from retraced.store.reads.health import discovery, group, samples
+from retraced.store.reads.health import discovery, group, samples, weight
 from retraced.store.reads.health import server as facts
 from retraced.store.reads.replies import redis_now
 from retraced.store.writes import PROTOCOL, probe
@@ -254,6 +254,6 @@ class GroupLook:
         return dead.dead(await self._stands(), **self._named)
 
     async def _weight(self) -> list[Finding]:
-        seen = await group.weigh(self.link, self.keys, await self._stands())
+        seen = await weight.weigh(self.link, self.keys, await self._stands())
         limit = self.whole.info.get("maxmemory", "0")
         return jobs.weight(seen, int(limit) if limit.isdigit() else 0)

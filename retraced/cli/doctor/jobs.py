@@ -11,8 +11,9 @@ from retraced.durations import format_ms
 
 if TYPE_CHECKING:
     from retraced.keys import Keys
-    from retraced.store.reads.health.group import Standing, Weight
+    from retraced.store.reads.health.group import Standing
     from retraced.store.reads.health.samples import Unhandled, Vanished, Wishes
+    from retraced.store.reads.health.weight import Weight
 
 DAY_MS = 86_400_000
 LARGE_SHARE = 0.25

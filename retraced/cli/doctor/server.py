@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from retraced.cli.doctor.finding import Finding, Info, cli, number, ok, problem, unknown, warning
 from retraced.cli.words import size
@@ -169,16 +169,8 @@ def replication(info: Info) -> list[Finding]:
                 role=role,
             )
         ]
-    replicas = [
-        dict(part.partition("=")[::2] for part in value.split(","))
-        for name, value in info.items()
-        if name.startswith("slave") and name[5:].isdigit()
-    ]
-    late = [
-        f"{each.get('ip')}:{each.get('port')}"
-        for each in replicas
-        if each.get("state") != "online" or int(each.get("lag") or 0) > REPLICA_LAG_S
-    ]
+    replicas = _replicas(info)
+    late = _late(replicas)
     facts = {"role": role or None, "replicas": len(replicas), "late": late}
     if late:
         return [
@@ -194,6 +186,23 @@ def replication(info: Info) -> list[Finding]:
     count = len(replicas)
     told = f"the primary, with {count} replica{'s' * (count != 1)}" if count else "no replicas"
     return [ok("replication", told, **facts)]
+
+
+def _replicas(info: Info) -> list[dict[str, str]]:
+    """What the primary tells of each: ip, port, state, lag."""
+    return [
+        dict(part.partition("=")[::2] for part in value.split(","))
+        for name, value in info.items()
+        if name.startswith("slave") and name[5:].isdigit()
+    ]
+
+
+def _late(replicas: Sequence[Mapping[str, str]]) -> list[str]:
+    return [
+        f"{each.get('ip')}:{each.get('port')}"
+        for each in replicas
+        if each.get("state") != "online" or int(each.get("lag") or 0) > REPLICA_LAG_S
+    ]
 
 
 def cluster(info: Info) -> list[Finding]:

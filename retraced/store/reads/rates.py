@@ -169,14 +169,15 @@ def _whole(value: object) -> int | None:
 
 
 def _rate(latest: _Snapshot, earlier: list[_Snapshot], window_ms: int) -> Rate | None:
-    """From the snapshot that is nearest to the window's beginning; in a young group the first one.
+    """From the snapshot before the window's beginning, else a later one (a young group's first).
 
     Seconds aren't stretched to a minute: what less than one has counted in all is what it tells.
-
     While no worker lives there are no snapshots, and no events to count either.
     """
     begins_ms = latest.at_ms - window_ms
-    before = [each for each in earlier if each.at_ms <= latest.at_ms - window_ms // 2]
+    whole = [each for each in earlier if 0 <= begins_ms - each.at_ms <= window_ms]
+    half = [each for each in earlier if each.at_ms <= latest.at_ms - window_ms // 2]
+    before = whole or half
     nearest = min(before, key=lambda each: abs(each.at_ms - begins_ms), default=None)
     base = nearest or next(iter(earlier), None)
     if base is None:

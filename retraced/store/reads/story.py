@@ -129,14 +129,39 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
     ready = await _on_ready(link, keys, job, looked=looked, ended=ended, unread=unread)
     pending_ready = await pending_on(link, keys, ready)
     holding = await holding_of(link, keys, on_stream=looked.pending, on_ready=pending_ready)
-    record = looked.record
-    read_past, unread = not unread, unread and looked.in_stream
-    state = _state(looked, events, holding=holding, unread=unread, on_ready=ready is not None)
+    waits = unread and looked.in_stream
+    state = _state(looked, events, holding=holding, unread=waits, on_ready=ready is not None)
+    ahead = await _ahead(link, keys, job, facts) if waits and not holding else None
+    place = _Place(state, holding, waits, not unread, keys.group in facts.positions, ahead)
+    return _told(keys, job, looked, events, log, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the job is, in terms of its `Story`."""
+
+    state: State
+    holding: Holding | None
+    unread: bool
+    read_past: bool
+    group_exists: bool
+    ahead: Count | None
+
+
+def _told(
+    keys: Keys,
+    job: bytes,
+    looked: _Looked,
+    events: Sequence[Event],
+    log: eventlog.Search,
+    place: _Place,
+) -> Story:
+    record, delayed = looked.record, place.state is State.DELAYED
     return Story(
         stream=keys.stream_name,
         group=keys.group_name,
         job=text(job),
-        state=state,
+        state=place.state,
         now_ms=looked.now_ms,
         added_ms=added_ms(job, looked.now_ms),
         events=tuple(events),
@@ -150,19 +175,19 @@ async def story(link: Link, keys: Keys, job: bytes, facts: StreamFacts) -> Story
         deliveries=_count(record, b"deliveries"),
         lost=_count(record, b"lost"),
         crashes=_count(record, b"crashes"),
-        due_ms=number(record.get(b"due")) or None if state is State.DELAYED else None,
+        due_ms=number(record.get(b"due")) or None if delayed else None,
         reason=text(record.get(b"reason", b"")),
         error=text(record.get(b"error", b"")),
-        holding=holding,
-        unread=unread,
-        read_past=read_past,
+        holding=place.holding,
+        unread=place.unread,
+        read_past=place.read_past,
         in_stream=looked.in_stream,
-        group_exists=keys.group in facts.positions,
+        group_exists=place.group_exists,
         cancel_requested=looked.cancelled,
         pause=looked.state.pause,
         workers=looked.workers,
         visibility_ms=looked.state.whole("visibility_ms"),
-        ahead=await _ahead(link, keys, job, facts) if unread and not holding else None,
+        ahead=place.ahead,
         hold_ms=max((looked.state.whole("hold") or 0) - looked.now_ms, 0),
     )
 
