@@ -337,7 +337,11 @@ class _Pidfds:
             descriptor = os.pidfd_open(pid)
         except OSError:  # an old kernel, forbidden, or no descriptor is left
             return False
-        self._set.register(descriptor, select.EPOLLIN)
+        try:
+            self._set.register(descriptor, select.EPOLLIN)
+        except OSError:  # the user's limit of watches
+            os.close(descriptor)
+            return False
         self._ended[descriptor] = ended
         return True
 
