@@ -12,9 +12,8 @@ import sys
 import click
 
 _LEAST = 30
-# Between backquotes, or behind a colon up to the end of the line.
-_COMMAND = re.compile(r"`[^`]+`\S*|(?<=: )retraced \S.*")
-_WORD = re.compile(r"\S+")
+# A word; or a command: between backquotes, or behind a colon up to the end of the line.
+_PIECE = re.compile(r"(\s*)([^\s`]*`[^`]+`\S*|(?<=: )retraced \S.*|\S+)")
 
 
 def note(text: str) -> None:
@@ -41,25 +40,14 @@ def _broken(text: str, width: int, then: str) -> list[str]:
     if len(text) <= width or text.lstrip().startswith("retraced "):  # a command, on its own line
         return [text]
     width = max(width, _LEAST)
-    lines, line = [], text[: len(text) - len(text.lstrip())]
-    empty = True
-    for piece in _pieces(text):
-        if not empty and len(line) + 1 + len(piece) > width:
+    lines, line = [], ""
+    for gap, piece in _PIECE.findall(text):
+        if line.strip() and len(line) + len(gap) + len(piece) > width:
             lines.append(line)
-            line, empty = then, True
-        line += piece if empty else " " + piece
-        empty = False
+            line = then + piece
+        else:
+            line += gap + piece
     return [*lines, line]
-
-
-def _pieces(text: str) -> list[str]:
-    """Words, and commands as if each were one word."""
-    found, at = [], 0
-    for command in _COMMAND.finditer(text):
-        found += _WORD.findall(text[at : command.start()])
-        found.append(command[0])
-        at = command.end()
-    return found + _WORD.findall(text[at:])
 
 
 def _width() -> int:

@@ -28,6 +28,13 @@ def test_a_command_behind_a_colon_gets_its_own_line() -> None:
     assert wrapped(f"put it back: {back} --edit", 40) == ["put it back:", f"{back} --edit"]
 
 
+def test_words_keep_their_distances_and_marks_stay_with_a_command() -> None:
+    assert wrapped("12:00  1-0  failed: no route to the host (`retraced x y`).", 40) == [
+        "12:00  1-0  failed: no route to the host",
+        "(`retraced x y`).",
+    ]
+
+
 def test_what_fits_stays_as_it_is() -> None:
     text = "  two  spaces\nand a line\n"
     assert wrapped(text, 80) == ["  two  spaces", "and a line", ""]

@@ -144,7 +144,9 @@ def _worker(target: Target, snapshot: Snapshot) -> Iterator[str]:
 
 
 def _facts(worker: Heartbeat) -> Iterator[str]:
-    """What it told of itself, the known facts in words."""
+    """What it told of itself, the known facts in words; nothing if its heartbeat has expired."""
+    if not worker.facts:
+        return
     process = f"process {printable(worker.pid)} on {printable(worker.host or '?')}"
     yield f"  {process}, release {printable(worker.release or '-')}"
     running = "?" if worker.running is None else f"{len(worker.running):,}"
@@ -160,7 +162,7 @@ def _about(worker: Heartbeat) -> Iterator[str]:
     beat = ago(worker.age_ms or 0)
     yield f"  last heartbeat {beat}, visibility timeout {span(worker.visibility_ms)}"
     if worker.gone:
-        yield "  GONE: silent for three visibility timeouts; what it held is taken over by others"
+        yield "  GONE: silent for three visibility timeouts; others take over what it held"
     elif worker.stalled:
         yield f"  STALLED: nothing has moved in it for {span(worker.still_ms)}"
     yield from _facts(worker)
