@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 
 import pytest
 
 from retraced.cli import progress
+from tests.waiting import wait_until
 
 
 @contextmanager
@@ -21,11 +23,18 @@ def terminal() -> Iterator[int]:
     os.close(ours)
 
 
-def written(screen: int) -> str:
-    try:
-        return os.read(screen, 65536).decode()
-    except BlockingIOError:
-        return ""
+def shows(screen: int, text: str, *, without: str = "\0") -> bool:
+    """Whether the text comes, and another one doesn't; a terminal hands on what is written a little later."""
+    seen = ""
+
+    def read() -> bool:
+        nonlocal seen
+        with suppress(BlockingIOError):
+            seen += os.read(screen, 65536).decode()
+        return text in seen
+
+    wait_until(read, 5, f"{text!r} on the terminal")
+    return without not in seen
 
 
 def test_a_long_look_shows_a_bar_and_wipes_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,9 +42,9 @@ def test_a_long_look_shows_a_bar_and_wipes_it(monkeypatch: pytest.MonkeyPatch) -
     with terminal() as screen:
         with progress.looking(1000) as look:
             look.add(500)
-            assert "500/1000" in written(screen)
+            assert shows(screen, "500/1000")
             look.add(500)
-        assert written(screen).endswith("\r\x1b[K\x1b[?25h")
+        assert shows(screen, "\r\x1b[K\x1b[?25h")
 
 
 def test_a_bar_that_comes_late_knows_what_was_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,14 +52,15 @@ def test_a_bar_that_comes_late_knows_what_was_before_it(monkeypatch: pytest.Monk
         look.add(400)
         monkeypatch.setattr(look, "_from_s", 0.0)
         look.add(100)
-        assert "500/1000" in written(screen)
+        assert shows(screen, "500/1000")
 
 
 def test_a_short_look_shows_nothing() -> None:
     with terminal() as screen:
         with progress.looking(1000) as look:
             look.add(1000)
-        assert "looked at" not in written(screen)
+        os.write(sys.stderr.fileno(), b"end")
+        assert shows(screen, "end", without="looked at")
 
 
 def test_without_a_terminal_nothing_is_said(
