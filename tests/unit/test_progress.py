@@ -24,7 +24,7 @@ def terminal() -> Iterator[int]:
 
 
 def shows(screen: int, text: str, *, without: str = "\0") -> bool:
-    """Whether the text comes, and another one doesn't; a terminal hands on what is written a little later."""
+    """Whether the text comes (a terminal hands it on a little late), and the other one doesn't."""
     seen = ""
 
     def read() -> bool:
