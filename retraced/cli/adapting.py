@@ -24,6 +24,8 @@ _COMPLETED = {
     "group": names.GroupName,
     "words": names.FilterWord,
 }
+# Paths of files, and what has a check of its own.
+_MAY_BE_BYTES = frozenset({"command", "fields", "file", "ndjson", "payload", "url"})
 
 
 def adapt(command: click.Command) -> None:
@@ -64,11 +66,10 @@ def _with_parts(command: click.Command) -> list[click.Command]:
 
 
 def _complete(command: click.Command) -> None:
-    """Names of streams and groups, and words of a FILTER, are completed from the server."""
+    """Text is valid text; names of streams and groups, and words of a FILTER, are completed."""
     for param in command.params:
-        kind = _COMPLETED.get(param.name or "")
-        if kind is not None and param.type is click.STRING:
-            param.type = kind()
+        if param.type is click.STRING and param.name not in _MAY_BE_BYTES:
+            param.type = _COMPLETED.get(param.name or "", names.Text)()
 
 
 def _lend(command: click.Command) -> None:

@@ -33,7 +33,8 @@ def person() -> str:
         user = getpass.getuser()
     except (OSError, KeyError):  # a user id without an account, as containers have
         user = "unknown"
-    return f"{user}@{socket.gethostname()}"
+    name = f"{user}@{socket.gethostname()}"
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 async def found_stream(link: Link, stream: str) -> StreamFacts:

@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from retraced import config
+from retraced.errors import quoted
 from retraced.events import EventName
 
 URL = "retraced.url"
@@ -24,7 +25,19 @@ REASONS = (
 )  # fmt: skip
 
 
-class StreamName(click.types.StringParamType):
+class Text(click.types.StringParamType):
+    """What becomes text in Redis: bytes that are none are refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        converted = super().convert(value, param, ctx)
+        try:
+            converted.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{quoted(converted)} isn't valid text (UTF-8)", param, ctx)
+        return converted
+
+
+class StreamName(Text):
     """The name of a stream."""
 
     def shell_complete(
@@ -33,7 +46,7 @@ class StreamName(click.types.StringParamType):
         return _items((stream for stream, _ in known(ctx)), incomplete)
 
 
-class GroupName(click.types.StringParamType):
+class GroupName(Text):
     """The name of a group: of the stream that stands before it, else of any."""
 
     def shell_complete(
@@ -45,7 +58,7 @@ class GroupName(click.types.StringParamType):
         return _items(groups or (group for _, group in found), incomplete)
 
 
-class FilterWord(click.types.StringParamType):
+class FilterWord(Text):
     """A term of a FILTER: its field, and where that has few values also these."""
 
     def shell_complete(
@@ -61,7 +74,7 @@ class FilterWord(click.types.StringParamType):
         return _items([*(f"{each}=" for each in FIELDS), *paths], incomplete)
 
 
-class EventWord(click.types.StringParamType):
+class EventWord(Text):
     """The name of an event."""
 
     def shell_complete(

@@ -251,6 +251,29 @@ def test_a_wrong_edit_is_asked_again_and_given_up_without_a_trace(
     assert requeued(raw, stream) == [{b"type": b"send", b"payload": PAYLOAD.encode()}]
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("printf '\\n\\377' >>", "that can't be: line 13 isn't UTF-8"),
+        ("rm", "what the editor left can't be read (No such file or directory)"),
+    ],
+)
+def test_what_an_editor_ruins_is_told_and_nothing_is_put_back(
+    url: str, stream: str, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, command: str, says: str,
+) -> None:  # fmt: skip
+    [job] = bury_all(url, stream, [Death()])
+    program = tmp_path / "edit"
+    program.write_text(f'#!/bin/sh\n{command} "$1"\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(program))
+    ran = run(url, "dlq", "requeue", stream, job, "--group", "mail", "--edit", stdin="n\n")
+    assert ran.code == 6
+    assert says in ran.err
+    assert "nothing was put back" in ran.err
+    assert (left(raw, stream), requeued(raw, stream)) == (1, [])
+
+
 def test_a_job_that_is_put_back_while_it_is_edited_isnt_put_back_twice(
     url: str, stream: str, raw: redis.Redis, editor: Editor
 ) -> None:

@@ -214,6 +214,13 @@ def test_an_entry_that_isnt_edited_comes_back_as_it_was(
     assert between(fields, editor.unchanged(fields, editor.from_text(text))) == {}
 
 
+@pytest.mark.parametrize("levels", [300, 950])
+def test_a_payload_that_is_nested_deeply_comes_back_as_it_was(levels: int) -> None:
+    fields = {b"type": b"send", b"payload": b'{"user":' + b"[" * levels + b"]" * levels + b"}"}
+    text = editor.as_text(LETTER, fields)
+    assert between(fields, editor.unchanged(fields, editor.from_text(text))) == {}
+
+
 def test_an_edited_entry_has_the_changes_and_no_others() -> None:
     fields = {b"type": b"send", b"x": b"\xff", b"payload": b'{"user": 42, "to": "ada"}'}
     text = editor.as_text(LETTER, fields).replace("42", "43").replace('"send"', '"other"')
@@ -231,6 +238,7 @@ def test_an_edited_entry_has_the_changes_and_no_others() -> None:
         ('{"type": 5}', "type is 5"),
         ('{"type": "a", "type": "b"}', "twice"),
         ('{"payload": NaN}', "NaN"),
+        ('{"payload": 1e999}', "payload: "),
         ('{"type": "\\ud800"}', "surrogate"),
     ],
 )

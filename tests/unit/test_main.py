@@ -150,3 +150,12 @@ def test_every_command_of_the_map_can_be_imported_and_has_a_help_text() -> None:
     assert result.exit_code == 0, result.output
     for name in main.targets:
         assert f"  {name} " in result.output
+
+
+@pytest.mark.parametrize("option", ["--from", "--type"])
+def test_bytes_that_are_no_text_are_refused_by_the_name_of_their_option(
+    run: Run, option: str
+) -> None:
+    result = run("probe", option, "a\udcff")
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': 'a\\udcff' isn't valid text (UTF-8)" in result.output

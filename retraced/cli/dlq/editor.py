@@ -34,14 +34,11 @@ def changes(letter: DeadLetter, fields: Fields, check: Check) -> Change:
     Raises Refused when they give up; nothing has been written then.
     """
     before = dict(fields)
-    text = as_text(letter, before)
+    text = as_text(letter, before).encode()
     while True:
-        edited = click.edit(text, extension=".json", require_save=True)
-        if edited is None:
-            raise Refused("the editor saved nothing: nothing was put back")
-        text = edited
+        text = _edited(text)
         try:
-            change = between(before, unchanged(before, from_text(edited)))
+            change = between(before, unchanged(before, from_text(_decoded(text))))
             check(letter, fields, change)
         except (CantChange, UsageError) as error:
             click.echo(f"that can't be: {error}", err=True)
@@ -61,7 +58,11 @@ def as_text(letter: DeadLetter, fields: dict[bytes, bytes]) -> str:
         "# Change the fields, save and leave the editor, and it is put back; leave it",
         "# without saving, and nothing happens. All values but the payload's are texts.",
     ]
-    text = json.dumps(shown, ensure_ascii=False, indent=2)
+    try:
+        text = json.dumps(shown, ensure_ascii=False, indent=2)
+    except RecursionError:  # as it stands, then
+        shown["payload"] = {_TEXT: fields[_PAYLOAD].decode("utf-8", _SURROGATES)}
+        text = json.dumps(shown, ensure_ascii=False, indent=2)
     return "\n".join([*heading, _ESCAPED.sub(_escape, text), ""])
 
 
@@ -91,6 +92,27 @@ def unchanged(before: Mapping[bytes, bytes], after: dict[bytes, bytes]) -> dict[
     return after | {_PAYLOAD: old} if same else after
 
 
+def _edited(text: bytes) -> bytes:
+    """What a person made of it. Raises Refused when nothing was saved."""
+    try:
+        edited: bytes | None = click.edit(text, extension=".json", require_save=True)
+    except OSError as error:
+        raise Refused(
+            f"what the editor left can't be read ({error.strerror}): nothing was put back"
+        ) from None
+    if edited is None:
+        raise Refused("the editor saved nothing: nothing was put back")
+    return edited
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"line {line} isn't UTF-8: save it in that encoding") from None
+
+
 def _shown(name: bytes, value: bytes) -> object:
     text = value.decode("utf-8", _SURROGATES)
     if name != _PAYLOAD:
@@ -108,7 +130,10 @@ def _value(name: str, value: Any) -> bytes:
     if isinstance(value, dict) and value.keys() == {_TEXT} and isinstance(value[_TEXT], str):
         return _bytes(value[_TEXT])
     if name == "payload":
-        return jsonpath.dumps(value)
+        try:
+            return jsonpath.dumps(value)
+        except ValueError as error:  # such as 1e999
+            raise UsageError(f"payload: {error}") from None
     if not isinstance(value, str):
         raise UsageError(f"{name} is {json.dumps(value)[:40]}: write a text, in quotes")
     return _bytes(value)

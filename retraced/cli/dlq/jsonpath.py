@@ -34,9 +34,11 @@ def loads(document: bytes) -> Any:
 
 def dumps(value: object) -> bytes:
     """JSON without spaces, UTF-8."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.encode()
+    except RecursionError:
+        raise ValueError("the payload is nested too deeply to be changed") from None
     except UnicodeEncodeError:  # a lone surrogate can only be written as an escape
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
