@@ -15,8 +15,8 @@ from retraced.log import Log
 from retraced.maintenance.persistence import keep_on
 from retraced.store import writes
 from retraced.store.arrivals import cancelled_among, count_asked
-from retraced.store.reads.pause import pause_of
 from retraced.store.connection import Link
+from retraced.store.reads.pause import pause_of
 from retraced.store.writes import Author, Beat, Promotion
 from retraced.worker import pausing, unusable
 from retraced.worker.delivery import Delivery
