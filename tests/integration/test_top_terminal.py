@@ -139,7 +139,7 @@ async def test_a_refresh_reads_a_bounded_number_of_rows(url: str, stream: str, l
     held, dead = await source.read(View.HELD), await source.read(View.DEAD)
     assert len(held.held) <= MOST_HELD
     assert len(dead.letters) == MOST_LETTERS
-    assert dead.groups[0].dead == 250
+    assert dead.groups[0].counts.dead == 250
 
 
 async def _filled(url: str, stream: str, each: int) -> None:
