@@ -28,10 +28,10 @@ MOST_PREFETCH = 100
 EXAMPLES = """\b
 Examples:
   retraced consume emails --group mail --exec ./send.sh
-  retraced consume emails invoices --group work --app shop.jobs:app --concurrency 50
+  retraced consume emails sms --group work --app shop:app --concurrency 50
   retraced consume emails --group mail --exec ./send.sh --drain
   retraced consume orders --group audit --app shop.audit:app --retain 7d
-  retraced consume orders --group work --app shop.jobs:app --pause-on-failure 90%/100
+  retraced consume sms --group work --app shop:app --pause-on-failure 90%/100
 
 \b
 Exit codes: 0 ended in order; 1 a drain met a paused group; 2 a flag can't be

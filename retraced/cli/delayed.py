@@ -44,10 +44,11 @@ def delayed() -> None:
 Examples:
   retraced delayed list emails --group mail
   retraced delayed list emails --group mail reason=retry error:refused
-  retraced delayed list emails --group mail type=report attempt>2
+  retraced delayed list emails --group mail type=report 'attempt>2'
 
-FILTER is the same as in `jobs list`. REASON: retry (it failed), scheduled (its delay or run_at),
-snooze, unhandled (no worker has a handler for its type), crashed (its process died), unstarted.
+FILTER is the same as in `jobs list`; age is how long ago a job was added, not how long it has been
+delayed. REASON: retry (it failed), scheduled (its delay or run_at), snooze, unhandled (no worker
+has a handler for its type), crashed (its process died), unstarted.
 
 JSON, for each job: id, type (null: the stream's name), due_at (RFC 3339), due_ms (Unix), due_in_ms,
 reason, attempts (charged so far), error, added_at, added_ms, position (for --after).
@@ -107,7 +108,7 @@ def list_(
 \b
 Examples:
   retraced delayed run-now emails 1795501170340-0 --group mail
-  retraced delayed run-now emails --group mail reason=retry error:refused --dry-run
+  retraced delayed run-now emails --group mail error:refused --dry-run
   retraced delayed run-now emails --group mail --all --rate 50/s --yes
 {bulk_json(RUN_NOW)}""",
 )
@@ -116,7 +117,10 @@ Examples:
 @bulk_options(RUN_NOW)
 @click.pass_obj
 def run_now_(session: Session, stream: str, *, group: str, asked: Asked) -> None:
-    """Put delayed jobs into the queue now, whatever their due time; the story says who did it."""
+    """Put delayed jobs into the queue now.
+
+    Whatever their due time; the story says who did it.
+    """
     from retraced.store.writes import run_now
 
     _act(session, stream, group, asked=asked, verb=RUN_NOW, write=run_now)

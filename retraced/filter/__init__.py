@@ -25,7 +25,7 @@ class Filter:
 
     @classmethod
     def parse(cls, words: Sequence[str]) -> Filter:
-        """Reads the words of a command line: `type=mail AND error:"no route" age>1h`.
+        """Reads the words of a command line: `type=mail AND error:"no route" 'age>1h'`.
 
         A value with spaces or operators in it is put into quotes. Raises UsageError.
         """
@@ -50,6 +50,8 @@ class Filter:
 
     def allows(self, state: str) -> bool:
         """Whether a job in this state may match: what can't needn't be looked through."""
+        if "died" in self.fields and state != "dead":
+            return False
         facts = JobFacts(b"0-0", state=state)
         return all(term.holds(facts) for term in self.terms if term.field == "state")
 

@@ -24,12 +24,14 @@ class Known(TypedDict, total=False):
     worker: str
     release: str
     fields: Mapping[bytes, bytes]
+    died_ms: int | None
 
 
 @dataclass(slots=True)
 class JobFacts:
     """What is known of one job. `type` is the stream's name for a job that names none.
 
+    `age_ms`: since it was added; `died_ms`: since it died, None for one that isn't dead.
     `fields` are the producer's, raw: key, headers and payload are read from them when asked for.
     """
 
@@ -43,6 +45,7 @@ class JobFacts:
     worker: str = ""
     release: str = ""
     fields: Mapping[bytes, bytes] = field(default_factory=dict)
+    died_ms: int | None = None
     _parsed: object = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod

@@ -14,9 +14,10 @@ STATES = (
     "queued", "held", "delayed", "dead", "done", "cancelled", "vanished", "purged", "unknown",
 )  # fmt: skip
 FIELDS = (
-    "state", "type", "id", "age", "attempt", "error", "fingerprint", "reason", "worker", "release",
-    "key",
+    "state", "type", "id", "age", "died", "attempt", "error", "fingerprint", "reason", "worker",
+    "release", "key",
 )  # fmt: skip
+SPANS = ("age", "died")  # how long ago: compared with a duration
 PATHS = ("header.NAME", "payload.PATH")
 
 # In one word, a part without an operator goes on with the value before it.
@@ -26,9 +27,11 @@ _PART = re.compile(
     r"|(?P<bare>\S*))|(?P<text>\S+))"
 )
 _ESCAPED = re.compile(r"\\(.)")
-_ORDERED = frozenset({"id", "age", "attempt", "release", "key", "header", "payload"})
+_ORDERED = frozenset({"id", *SPANS, "attempt", "release", "key", "header", "payload"})
+_LIKELY = {"age": "10m", "died": "2h", "attempt": "2", "id": "1795501170340-0"}
 _ORDER = frozenset({"<", ">"})
-_EXAMPLES = "such as type=mail, error:refused, age>1h, attempt>2 or payload.user=43"
+_EXAMPLES = "such as type=mail, error:refused, 'age>1h', 'attempt>2' or payload.user=43"
+_SHELL = "to a shell > and < are more than letters, so quote the whole term"
 
 
 def terms_of(word: str) -> list[Term]:
@@ -66,6 +69,11 @@ def _no_term(text: str) -> str:
             f"{quoted(text)}: the terms of a FILTER are joined by AND, in capitals, and nothing "
             "else; for either of two conditions run the command twice, and != means not"
         )
+    if text.lower() in _ORDERED & {*FIELDS}:
+        return (
+            f"{quoted(text)} alone is no term of a FILTER; {_SHELL}: '{text.lower()}>"
+            f"{_LIKELY.get(text.lower(), 'VALUE')}'"
+        )
     return f"{quoted(text)} is neither a job id nor a term of a FILTER, {_EXAMPLES}"
 
 
@@ -77,8 +85,8 @@ def _term(given: str, op: str, value: str) -> Term:
     elif op == ":" and not value:
         raise UsageError(f"{given}: what should it contain? {given}= means that it is empty")
     if op == ":":
-        if name == "age":
-            raise UsageError(f"age is compared, as in age>1h or age<5m, not {given}:{value}")
+        if name in SPANS:
+            raise UsageError(_compare(name))
         return Term(name, path, op, value)
     return Term(name, path, op, value, _wanted(name, op, value))
 
@@ -109,16 +117,20 @@ def _check_order(given: str, name: str, op: str, value: str) -> None:
         raise UsageError(f"{given}{op}: a value is missing")
 
 
+def _compare(name: str) -> str:
+    return f"{name} is compared, in quotes: '{name}>1h' (longer ago) or '{name}<5m' (less long ago)"
+
+
 def _wanted(name: str, op: str, value: str) -> Comparable | None:
     """The value as a number or id where the field is one. Raises UsageError."""
     match name:
-        case "age" if op in _ORDER:
+        case "age" | "died" if op in _ORDER:
             try:
-                return duration_ms(value, name="age")
+                return duration_ms(value, name=name)
             except ValueError as error:
                 raise UsageError(str(error)) from None
-        case "age":
-            raise UsageError("age is compared: age>1h (older) or age<5m (younger)")
+        case "age" | "died":
+            raise UsageError(_compare(name))
         case "attempt":
             if not (value.isascii() and value.isdigit() and len(value) < 10):
                 raise UsageError(f"attempt is a whole number, not {quoted(value)}")

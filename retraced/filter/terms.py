@@ -20,7 +20,8 @@ Comparable = int | float | str | tuple[int, int]
 class Term:
     """One condition. `path` is what follows `header.` or `payload.`; `wanted` the value understood.
 
-    `wanted` is milliseconds for age, a number for attempt, the two numbers of an id, else None.
+    `wanted` is milliseconds for age and died, a number for attempt, the two numbers of an id, else
+    None.
     """
 
     field: str
@@ -46,6 +47,8 @@ class Term:
                 return self._id(facts.id)
             case "age":
                 return MISSING if facts.age_ms is None else facts.age_ms
+            case "died":
+                return MISSING if facts.died_ms is None else facts.died_ms
             case "key":
                 return facts.raw(b"key")
             case "header":

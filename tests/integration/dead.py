@@ -14,11 +14,12 @@ PAYLOAD = '{"user": 42, "to": "ada"}'
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How one job died, and the fields it had."""
+    """How one job died, the fields it had, and its id (`*`: as Redis gives it)."""
 
     error: str = "ValueError: boom"
     reason: str = "exhausted"
     fields: Sequence[str | bytes] = ("type", "send", "payload", PAYLOAD)
+    job: str = "*"
 
 
 def bury_all(url: str, stream: str, deaths: Sequence[Death], *, group: str = "mail") -> list[str]:
@@ -41,5 +42,5 @@ def bury_all(url: str, stream: str, deaths: Sequence[Death], *, group: str = "ma
 
 
 async def _added(driver: Driver, death: Death) -> str:
-    entry: bytes = await driver.link.call("XADD", driver.stream, "*", *death.fields)
+    entry: bytes = await driver.link.call("XADD", driver.stream, death.job, *death.fields)
     return entry.decode()

@@ -39,6 +39,8 @@ def listed(url: str, stream: str, *words: str) -> list[str]:
         (["worker=worker-1", "release=r1", "type!=send"], [8, 7, 6, 5]),
         (["release=r2"], []),
         (["age>1h"], []),
+        (["died<1h", "type=charge"], [7, 6, 5]),
+        (["died>1h"], []),
     ],
 )
 def test_a_filter_takes_what_matches(
@@ -169,3 +171,14 @@ def test_the_type_is_in_the_field_that_the_group_reads_it_from(
         assert shown["type"] == types[jobs[1]]
         for job, kind in types.items():
             assert job in listed(url, stream, f"type={kind or stream}")
+
+
+def test_a_death_is_young_whatever_the_age_of_the_job(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    seconds, _ = raw.time()
+    old, young = bury_all(url, stream, [Death(job=f"{(seconds - 7200) * 1000}-0"), Death()])
+    assert listed(url, stream, "died<1h", "age>1h") == [old]
+    assert listed(url, stream, "died<1h", "age<1h") == [young]
+    found = run(url, "jobs", "list", stream, "--group", "mail", "died<1h", "age>1h").rows
+    assert [row["id"] for row in found] == [old]

@@ -15,6 +15,7 @@ JOB = JobFacts(
     state="dead",
     type="mail",
     age_ms=3_600_000,
+    died_ms=60_000,
     attempt=5,
     error="SMTPError: connection Refused by 10.0.0.1",
     reason="exhausted",
@@ -40,7 +41,8 @@ def matches(*words: str, job: JobFacts = JOB) -> bool:
     [
         "state=dead", "state!=done", "state:ea", "type=mail", "type:MAI", "type!=sms",
         "id=1700000000000-7", "id>1700000000000-6", "id<1700000000000-10", "id>1699999999999",
-        "id:0000-7", "id!=1700000000000", "age>59m", "age<61m", "attempt=5", "attempt>4",
+        "id:0000-7", "id!=1700000000000", "age>59m", "age<61m", "died>59s", "died<2m",
+        "attempt=5", "attempt>4",
         "attempt<10", "attempt!=4", "attempt:5", "error:refused", "error:CONNECTION",
         'error:"connection refused"', "error:'connection refused'", "error:connection refused",
         "reason=exhausted", "worker:host", "release=2026.11.2", "release>2026.11.1", "key=tenant-9",
@@ -59,7 +61,8 @@ def test_a_term_that_is_true(term: str) -> None:
     "term",
     [
         "state=done", "state!=dead", "type=Mail", "type!=mail", "id=1700000000000",
-        "id>1700000000000-7", "id<1700000000000-7", "age>1h", "age<1h", "attempt>5", "attempt<5",
+        "id>1700000000000-7", "id<1700000000000-7", "age>1h", "age<1h", "died>1m", "died<1m",
+        "attempt>5", "attempt<5",
         "error:timeout", "error=", "worker=host", "key=tenant", "header.payload:user",
         "header.type=mail", "header.none=x", "header.none:x", "payload.user.id=44",
         "payload.missing=1", "payload.missing:1", "payload.missing<1", "payload.to.2=x",
@@ -125,6 +128,25 @@ def test_an_age_that_nobody_knows_is_neither_more_nor_less() -> None:
     assert not matches("age<1d", job=BARE)
 
 
+def test_only_a_dead_job_has_died_and_only_there_is_looked_for_one() -> None:
+    assert not matches("died>0s", job=BARE)
+    assert not matches("died<1d", job=BARE)
+    wanted = Filter.parse(["died<2h"])
+    assert [state for state in STATES if wanted.allows(state)] == ["dead"]
+
+
+@pytest.mark.parametrize(
+    ("word", "quoted"),
+    [("age", "'age>10m'"), ("died", "'died>2h'"), ("attempt", "'attempt>2'"), ("Age", "'age>10m'")],
+)
+def test_what_a_shell_leaves_of_a_comparison_is_answered_with_the_quoted_form(
+    word: str, quoted: str
+) -> None:
+    with pytest.raises(UsageError, match="quote the whole term") as raised:
+        Filter.parse([word])
+    assert str(raised.value).endswith(quoted)
+
+
 def test_what_is_no_id_is_neither_more_nor_less() -> None:
     for job in (JobFacts(b""), JobFacts(b"abc\xff")):
         assert not matches("id>0-0", job=job)
@@ -165,8 +187,10 @@ def test_the_states_are_those_of_a_story() -> None:
         ("state=ded", "did you mean dead"),
         ("state=running", "one of queued"),
         ("age>1", "unit"),
-        ("age:1h", "age>1h"),
-        ("age=1h", "age>1h"),
+        ("age:1h", "'age>1h'"),
+        ("age=1h", "'age>1h'"),
+        ("died:1h", "'died>1h'"),
+        ("died>1", "unit"),
         ("attempt=two", "whole number"),
         ("attempt>=3", "there is no >="),
         ("attempt>", "a value is missing"),

@@ -16,7 +16,7 @@ from retraced.cli.dlq.show import show_ as _show
 \b
 Examples:
   retraced dlq list emails --group mail --by error
-  retraced dlq requeue emails --group mail fingerprint=3f2a91bc --rate 50/s --yes
+  retraced dlq requeue emails --group mail fingerprint=3f2a91bc --dry-run
 """
 )
 def dlq() -> None:

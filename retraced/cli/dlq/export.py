@@ -26,7 +26,7 @@ _AT_ONCE = 20  # records in one pipeline: each may hold a hundred events with tr
 \b
 Examples:
   retraced dlq export emails dead.jsonl --group mail
-  retraced dlq export emails - --group mail error:refused 'age>1h' | gzip > dead.jsonl.gz
+  retraced dlq export emails - --group mail 'died>1h' | gzip > d.gz
 
 \b
 JSON, one line for each dead letter, the oldest first: all keys of

@@ -140,4 +140,5 @@ class DeadLetters:
             worker=death.worker if death else "",
             release=death.release if death else "",
             fields=fields,
+            died_ms=max(self.now_ms - letter.died_ms, 0),
         )

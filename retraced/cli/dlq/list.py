@@ -33,11 +33,12 @@ _MOST_LOOKED_THROUGH = 100_000
 Examples:
   retraced dlq list emails --group mail
   retraced dlq list emails --group mail --by error
-  retraced dlq list emails --group mail type=send error:refused 'age<2h'
-  retraced dlq list emails --group mail --limit 20 --after dead:1795501170340-0
+  retraced dlq list emails --group mail type=send error:refused 'died<2h'
+  retraced dlq list emails --group mail --after dead:1795501170340-0
 
-FILTER: terms field op value; op one of : (contains) = != < > ; fields type, id, age, attempt,
-error, fingerprint, reason, worker, release, key, header.NAME, payload.PATH.
+FILTER: terms field op value; op one of : (contains) = != < > ; fields type, id, died (how long ago
+it died: 'died<2h'), age (how long ago it was added), attempt, error, fingerprint, reason, worker,
+release, key, header.NAME, payload.PATH. A term with < or > goes into quotes, because of the shell.
 
 JSON, for each dead letter: id (the job's), entry (its id in the dead-letter stream), type (null:
 the stream's name), reason, error, fingerprint (of the error), attempts, deliveries, crashes,

@@ -28,6 +28,7 @@ Examples:
   retraced dlq export emails dead.jsonl --group mail reason=expired
   retraced dlq purge emails --group mail reason=expired --yes
 
+FILTER is the same as in `dlq list`: died is how long ago it died, age how long ago it was added.
 Only this group's dead letters go; other groups keep theirs. What is gone is the job's fields and
 payload. Its story stays for 7 days.
 

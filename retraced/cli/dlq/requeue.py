@@ -31,9 +31,9 @@ _VERB = Verb(
 Examples:
   retraced dlq requeue emails 1795501170340-0 --group mail
   retraced dlq requeue emails --group mail --all --dry-run
-  retraced dlq requeue emails --group mail error:refused 'age<2h' --rate 50/s --yes
+  retraced dlq requeue emails --group mail 'died<2h' --rate 50/s --yes
   retraced dlq requeue emails --group mail fingerprint=3f2a91bc --yes
-  retraced dlq requeue emails 1795501170340-0 --group mail --set payload.user=43
+  retraced dlq requeue emails 1795501170340-0 --group mail --set type=mail
   retraced dlq requeue emails 1795501170340-0 --group mail --edit
 
 \b
@@ -46,6 +46,7 @@ NAME of --set and --unset:
   type, timeout, max_attempts ...
                  an option of the job; a field of a bare entry
 
+FILTER is the same as in `dlq list`: died is how long ago it died, age how long ago it was added.
 What dies after the start is left alone. Interrupted, it says the command that does the rest.
 
 """

@@ -36,7 +36,10 @@ since_ms, why), last_delivered_id, visibility_timeout_ms.
 @click.argument("stream", required=False)
 @click.pass_obj
 def list_(session: Session, stream: str | None) -> None:
-    """List the groups of STREAM, or of all streams, with how many jobs are where."""
+    """List the groups of STREAM, or of all streams.
+
+    With how many jobs are where.
+    """
 
     async def work(link: Link) -> list[GroupSummary]:
         return await _listed(link, stream)

@@ -93,9 +93,10 @@ def _fact(flag: str, kind: click.ParamType[Any], told: str) -> Callable[[F], F]:
 @click.option("--yes", is_flag=True, help="Agree to what may run jobs twice.")
 @click.pass_obj
 def set_(session: Session, /, stream: str, *, group: str, yes: bool, **given: Any) -> None:
-    """Set facts of a group of STREAM: attempts, backoff, timeouts, caps, retention.
+    """Set facts of a group of STREAM.
 
-    Workers need no restart: they learn it within 1.5 s.
+    Attempts, backoff, timeouts, caps, retention. Workers need no restart: they learn it within
+    1.5 s.
     """
     facts = _facts(given)
     retention: Retention | str | None = given["retain"]

@@ -40,7 +40,10 @@ run_p50_ms, run_p95_ms, run_p99_ms).
 @group_option("The group to show.")
 @click.pass_obj
 def show_(session: Session, stream: str, *, group: str) -> None:
-    """Show one group of STREAM: its jobs, workers, rates, times, facts, caps, and who paused it."""
+    """Show one group of STREAM.
+
+    Its jobs, workers, rates, times, facts, caps, and who paused it.
+    """
     from retraced.cli.groups.portrait import as_data, lines
 
     async def work(link: Link) -> Portrait:

@@ -48,10 +48,10 @@ when it would be started.
 @bulk_options(_VERB)
 @click.pass_obj
 def cancel(session: Session, stream: str, *, group: str | None, asked: Asked) -> None:
-    """Cancel jobs: one that waits ends, one that runs is told within 1.5 s.
+    """Cancel jobs that wait or run.
 
     In all groups of the stream, unless one is named. A delayed job ends at once; one in the queue
-    when it would be started; a running handler is cancelled, and the story says by whom.
+    when it would be started; a running handler is told within 1.5 s, and the story says by whom.
     """
 
     async def work(link: Link) -> BulkResult:

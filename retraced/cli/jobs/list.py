@@ -26,12 +26,14 @@ _LISTED = tuple(state for state in STATES if state != "unknown")
 Examples:
   retraced jobs list emails --group mail
   retraced jobs list emails --group mail --state delayed --state dead
-  retraced jobs list emails --group mail state=held age>10m
-  retraced jobs list emails --group mail 'error:"connection refused"' payload.user=43
+  retraced jobs list emails --group mail state=held 'age>10m'
+  retraced jobs list emails --group mail 'error:"no route"' payload.user=43
 
 FILTER: terms FIELD OP VALUE, all of which must hold. OP is : (contains), = != < or >; FIELD is
-state, type, id, age, attempt, error, fingerprint, reason, worker, release, key, header.NAME or
-payload.PATH (payload.user.id, payload.to.0). A value with spaces goes into quotes.
+state, type, id, age (how long ago it was added: 'age>10m'), died (of dead ones: how long ago they
+died, whenever they were added: 'died<2h'), attempt, error, fingerprint, reason, worker, release,
+key, header.NAME or payload.PATH (payload.user.id, payload.to.0). A value with spaces goes into
+quotes; a term with < or > too, all of it, because of the shell.
 
 Order: held, ready, unread, delayed (by due time), dead (by death), ended (by their end, while
 their record is kept). A job that succeeded at once has no record: `trace` finds it, and `events`.
@@ -61,7 +63,10 @@ def list_(
     after: Cursor | None,
     scan: int,
 ) -> None:
-    """List the jobs of a group that match FILTER, newest first in each place."""
+    """List the jobs of a group that match FILTER.
+
+    Newest first in each place.
+    """
     from retraced.cli.jobs.rows import print_page
     from retraced.cli.listing import for_people, print_rest
     from retraced.cli.pausewords import say_paused

@@ -70,9 +70,9 @@ groups: group, state, where, next, due_at, due_ms, attempts, deliveries, reason,
 @click.option("--no-payload", is_flag=True, help="Hide what the job is about.")
 @click.pass_obj
 def show_(session: Session, stream: str, job: str, *, group: str | None, no_payload: bool) -> None:
-    """Show one job: its fields and payload, where it is in each group, and the next step.
+    """Show one job: fields, payload, places, next step.
 
-    `retraced trace` tells how it came there.
+    Where it is in each group; `retraced trace` tells how it came there.
     """
     wanted = job_id(job)
     found = session.run(lambda link: find(link, stream, wanted, group))

@@ -279,6 +279,7 @@ def _letter(buried: Buried, now_ms: int) -> Line:
         error=letter.error,
         reason=letter.reason,
         fields=dict(letter.fields),
+        died_ms=max(now_ms - letter.died_ms, 0),
     )
     return Line(f"{where} {job}", cells, target, facts=facts)
 

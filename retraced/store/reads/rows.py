@@ -113,7 +113,14 @@ class JobRow:
             worker=self.worker,
             release=self.release,
             fields=self.fields or {},
+            died_ms=self._dead_ms(now_ms),
         )
+
+    def _dead_ms(self, now_ms: int) -> int | None:
+        """How long it has been dead; None for one that isn't."""
+        if self.state != "dead" or self.since_ms is None:
+            return None
+        return max(now_ms - self.since_ms, 0)
 
 
 @dataclass(frozen=True, slots=True)
