@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from retraced.errors import Denied, StoreError
+from retraced.errors import StoreError
 from retraced.keys import GROUPS, Keys, group_member, unpadded
 from retraced.store.connection import Link
 from retraced.store.scripts import Argument
@@ -39,19 +39,6 @@ async def read_one(
 async def unblock(link: Link, client_id: int) -> bool:
     """Ends another connection's blocked read as if its time were over; False if none blocks."""
     return bool(await link.call("CLIENT", "UNBLOCK", client_id))
-
-
-async def check_unblock(link: Link) -> None:
-    """Tries what `unblock` needs, on no connection. Raises Denied, naming a missing right."""
-    for command in ("CLIENT ID", "CLIENT UNBLOCK 0"):
-        try:
-            await link.call(*command.split())
-        except Denied as error:
-            right = "|".join(command.lower().split()[:2])
-            raise Denied(
-                f"this Redis user may not run {command.removesuffix(' 0')}, which ends a worker's "
-                f"blocked read: {error}. Give it +{right}, then start the worker again."
-            ) from error
 
 
 async def record_fields(link: Link, record: bytes) -> list[bytes]:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from retraced.log import Log
-from retraced.store import guard
-from retraced.store.arrivals import check_unblock
+from retraced.store import guard, rights
 from retraced.store.connection import Link
 from retraced.store.reads.pause import pause_of
 from retraced.store.writes import Joined, probe
@@ -40,12 +39,12 @@ class Joining:
 
     async def run(self) -> None:
         """Raises a `StoreError`, and `Refused` for a stream that isn't ours alone."""
-        await check_unblock(self._link)
         for subscription in self._subscriptions:
             await self._join(subscription)
 
     async def _join(self, subscription: Subscription) -> None:
         keys, options = subscription.keys, self._options
+        await rights.check(self._link, keys)
         await self._link.run(probe(keys))
         consent = options.delete_settled or options.retain is not None
         seen = await guard.check(self._link, keys, start=options.start, consent=consent)

@@ -68,6 +68,22 @@ def test_a_missing_right_ends_the_worker_with_four_before_the_first_job(
     assert Account(raw, stream).left() == {"stream": 1}
 
 
+def test_all_missing_rights_are_named_at_once(
+    crew: Crew, raw: Any, stream: str, server: Server
+) -> None:
+    rules = ("~*", "&*", "+@read", "+@connection")
+    raw.execute_command("ACL", "SETUSER", "reader", "on", ">pass", *rules)
+    try:
+        url = f"redis://reader:pass@127.0.0.1:{server.port}"
+        worker = crew.consume(stream, RETRACED_URL=url)
+        assert worker.ends() == 4
+    finally:
+        raw.execute_command("ACL", "DELUSER", "reader")
+    assert "ACL SETUSER" in worker.text
+    for right in ("+evalsha", "+time", "+xreadgroup", "+xack", "+hset", "+zadd", "+unlink"):
+        assert right in worker.text
+
+
 def test_a_worker_that_lost_the_right_to_end_its_read_asks_for_it_once(
     crew: Crew, raw: Any, stream: str, server: Server
 ) -> None:

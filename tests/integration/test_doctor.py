@@ -188,6 +188,48 @@ def test_a_user_who_may_not_write_all_is_told_so(private_server: Server, mine: r
     assert "zadd" in row["found"].lower()
 
 
+def test_without_time_info_and_xinfo_it_goes_on_and_names_them(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    run(private_server.url, "groups", "create", "emails", "--group", "mail")
+    rules = ("~*", "&*", "+@all", "-time", "-info", "-xinfo")
+    mine.execute_command("ACL", "SETUSER", "tenant", "on", ">pw", *rules)
+    url = private_server.url.replace("redis://", "redis://tenant:pw@")
+    for where in ((), ("--stream", "emails", "--group", "mail")):
+        ran = doctor(url, *where)
+        for check, right in (("version", "INFO"), ("latency", "TIME"), ("consumers", "XINFO")):
+            row = finding(ran, check)
+            assert (row["level"], right in row["found"]) == ("unknown", True), row
+        assert finding(ran, "keys")["level"] == "ok"
+        assert "TIME" in finding(ran, "reading")["found"]
+    table = run(url, "doctor", form="table").out
+    assert table.count("emails/mail this user may not run TIME") == 1
+    assert "unknown  group, paused, workers, " in table
+
+
+def test_all_that_a_worker_lacks_is_told_at_once_and_its_command_gives_it(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    run(private_server.url, "groups", "create", "emails", "--group", "mail")
+    rules = ("~*", "&*", "+@all", "-evalsha", "-zadd", "-hget", "-sadd")
+    mine.execute_command("ACL", "SETUSER", "tenant", "on", ">pw", *rules)
+    url = private_server.url.replace("redis://", "redis://tenant:pw@")
+    row = finding(doctor(url), "rights")
+    assert row["facts"]["lacking"] == ["+evalsha", "+hget", "+zadd", "+sadd"]
+    obey(row, mine)
+    assert finding(doctor(url), "rights")["level"] == "ok"
+    assert mine.exists("retraced:{emails}:mail:probe") == 0
+
+
+def test_keys_that_a_worker_may_not_reach_are_told(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    mine.execute_command("ACL", "SETUSER", "tenant", "on", ">pw", "~other", "&*", "+@all")
+    url = private_server.url.replace("redis://", "redis://tenant:pw@")
+    row = finding(doctor(url, "--stream", "emails", "--group", "mail"), "rights")
+    assert row["facts"]["lacking"] == ["~emails", "~retraced:*"]
+
+
 def test_it_cant_reach_the_server_is_exit_4() -> None:
     assert doctor("redis://127.0.0.1:1").code == 4
 

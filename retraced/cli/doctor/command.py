@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ import click
 from retraced.cli.output import coloured
 from retraced.cli.session import Session
 from retraced.cli.values import Duration
+from retraced.errors import Denied
 
 if TYPE_CHECKING:
     from retraced.cli.doctor.finding import Finding
@@ -69,7 +71,8 @@ def doctor(
         from retraced.cli.lookup import chosen_groups
 
         if stream is not None or group is not None:
-            await chosen_groups(link, stream, group)  # raises NotFound, with suggestions
+            with suppress(Denied):  # the checks will name what is missing
+                await chosen_groups(link, stream, group)  # raises NotFound, with suggestions
         examination = Examination(
             link, stream, group, absent, user=urlsplit(session.url()).username or "default"
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from retraced.cli.doctor.finding import Finding, cli, ok, problem, unknown, warning
 
 _COMMAND = re.compile(r"'([a-z]+(?:\|[a-z-]+)?)' command")
+
+_KEY = re.compile(r"access .*\bkeys?\b")
 
 
 def probed(refused: str | None) -> list[Finding]:
@@ -20,6 +22,19 @@ def probed(refused: str | None) -> list[Finding]:
             refused,
             "Widen the ACL of this user.",
             cli("ACL", "GETUSER", _user_in(refused)),
+        )
+    ]
+
+
+def lacking(missing: Sequence[str], user: str) -> list[Finding]:
+    """`missing`: the ACL rules that a worker of this user would need."""
+    return [
+        problem(
+            "rights",
+            f"a worker of this user would lack {', '.join(missing)}",
+            "Allow it what workers need, if workers use it; let others look only.",
+            cli("ACL", "SETUSER", user, *missing),
+            lacking=list(missing),
         )
     ]
 
@@ -45,6 +60,12 @@ def readable(refused: Mapping[str, str], user: str, asked: int) -> list[Finding]
 def forbidden(check: str, why: str, user: str) -> Finding:
     """A check that couldn't look, since a right is missing."""
     missing = right(why)
+    if _KEY.search(why):
+        return unknown(
+            check,
+            "this user may not reach a key that is read for it",
+            "Allow the keys of ReTraced, `~retraced:*`, and those of its streams.",
+        )
     if missing is None:
         return unknown(
             check,

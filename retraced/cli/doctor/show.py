@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,9 +70,8 @@ def _without_login(url: str) -> str:
 def lines(findings: Sequence[Finding], url: str, width: int) -> Iterator[tuple[str, Level | None]]:
     """Lines with the level that their first word names, None for the others."""
     for level in _ORDER:
-        for finding in findings:
-            if finding.level is level:
-                yield from _full(finding, url, width)
+        for finding in _merged([each for each in findings if each.level is level]):
+            yield from _full(finding, url, width)
     yield from _fine([each for each in findings if each.level is Level.OK], width)
     yield "", None
     yield summary(findings), None
@@ -89,6 +89,17 @@ def summary(findings: Iterable[Finding]) -> str:
         if counts[level] or level is Level.OK
     ]
     return ", ".join(parts)
+
+
+def _merged(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Checks of one group, or of the server, that found the very same stand together."""
+    names: dict[tuple[object, ...], list[str]] = {}
+    firsts: dict[tuple[object, ...], Finding] = {}
+    for each in findings:
+        same = (each.stream, each.group, each.found, each.do, each.commands)
+        names.setdefault(same, []).append(each.check)
+        firsts.setdefault(same, each)
+    return (replace(each, check=", ".join(names[same])) for same, each in firsts.items())
 
 
 def _full(finding: Finding, url: str, width: int) -> Iterator[tuple[str, Level | None]]:

@@ -106,6 +106,11 @@ def _slow(row: Sequence[Any], known: Mapping[bytes, str]) -> SlowCommand:
 def readings(keys: Keys) -> dict[str, tuple[Argument, ...]]:
     """The commands with which operators look, as harmless calls, by the name that ACLs know."""
     return {
+        "TIME": ("TIME",),
+        "INFO": ("INFO", "server"),
+        "EXISTS": ("EXISTS", keys.state),
+        "HEXISTS": ("HEXISTS", keys.state, "protocol"),
+        "SCARD": ("SCARD", keys.cancelled),
         "XRANGE": ("XRANGE", keys.stream, "-", "+", "COUNT", 1),
         "XREVRANGE": ("XREVRANGE", keys.events, "+", "-", "COUNT", 1),
         "XLEN": ("XLEN", keys.dlq),
