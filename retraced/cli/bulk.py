@@ -9,7 +9,7 @@ import asyncio
 import math
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from retraced.cli.asked import Asked, Verb
@@ -25,7 +25,7 @@ from retraced.cli.bulkresult import (
 from retraced.cli.progress import Progress
 from retraced.cli.prose import note
 from retraced.cli.session import Session
-from retraced.errors import NotFound, Refused, ScriptFailed, StoreError, WrongType
+from retraced.errors import NotFound, Refused, ScriptFailed, StoreError, Unavailable, WrongType
 from retraced.keys import Keys
 from retraced.store.writes import Ruling, Verdict
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 5  # script calls in one pipeline: the server serves nobody else meanwhile
 _PIECES_A_SECOND = 5
+_AGAIN_AFTER_S = 0.5  # a connection was lost
+_TWICE = "asked twice, as the connection was lost: perhaps done at the first time"
 
 
 class Candidate(Protocol):
@@ -59,15 +61,21 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """An act that is one script for each job of a group: `write(keys, job, by=by)`."""
+    """An act that is one script for each job of a group: `write(keys, job, by=by)`.
+
+    `probed`: a connection that is lost already should be found before, as nothing is asked twice.
+    """
 
     link: Link
     keys: Keys
     write: Callable[..., Call[Verdict]]
     by: str
+    probed: bool = False
 
     async def __call__(self, jobs: Sequence[Candidate]) -> list[Result]:
         """One call for each, in one pipeline."""
+        if self.probed:
+            await self.link.call("PING")
         calls = [(each.job, self.write(self.keys, each.job, by=self.by)) for each in jobs]
         return await rule(self.link, calls)
 
@@ -186,13 +194,23 @@ class _Work(Generic[C]):
         for start in range(0, len(wanted), self.pace.piece):
             piece = wanted[start : start + self.pace.piece]
             await self.pace.turn(len(piece))
-            results, cancelled = await _whole(self.act(piece))
+            results, cancelled = await _whole(self._asked(piece))
             self.found.take(len(piece), results, keep=bool(self.asked.ids))
             self.going_on.last = piece[-1].job
             print_results(self.session, results, self.verb)
             self.progress.add(len(piece))
             if cancelled:
                 raise asyncio.CancelledError
+
+    async def _asked(self, piece: Sequence[C]) -> Sequence[Result]:
+        """What came of a piece; asked once more where that does nothing twice."""
+        try:
+            return await self.act(piece)
+        except Unavailable:
+            if self.going_on.behind is not None:  # what was done would be done again
+                raise
+        await asyncio.sleep(_AGAIN_AFTER_S)
+        return [_told_twice(result) for result in await self.act(piece)]
 
     def _left(self) -> int:
         limit = self.asked.limit
@@ -225,6 +243,12 @@ class _Pace:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(self._next_s - loop.time(), 0))
         self._next_s = loop.time() + count / self._rate
+
+
+def _told_twice(result: Result) -> Result:
+    if result.ruling not in (Ruling.REFUSED, Ruling.MISSING):
+        return result
+    return replace(result, why=f"{result.why} ({_TWICE})")
 
 
 async def _whole(work: Awaitable[Sequence[Result]]) -> tuple[Sequence[Result], bool]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from retraced.cli.lookup import groups_meant, job_id
 from retraced.cli.names import EventWord
 from retraced.cli.options import group_option
 from retraced.cli.output import Format, printable
+from retraced.cli.patient import patiently
 from retraced.cli.prose import note, wrapped
 from retraced.cli.session import Session
 from retraced.cli.values import Moment, Point
@@ -168,7 +170,8 @@ async def _coming(
 
     found: list[tuple[Keys, Event]] = []
     for keys in groups:
-        events, places[keys.group] = await coming(link, keys, places[keys.group])
+        read = partial(coming, link, keys, places[keys.group])
+        events, places[keys.group] = await patiently(read)
         found += [(keys, event) for event in events if wanted(event)]
     found.sort(key=lambda each: each[1].at_ms)
     _print(session, found, several=len(groups) > 1)

@@ -78,7 +78,8 @@ def replay(
         keys, _ = await found_group(link, stream, group)
         await _check_retention(link, keys)
         span = await _span(link, keys, start, end)
-        act, pages = Each(link, keys, replay_call, asked.by), _candidates(link, keys, asked, span)
+        act = Each(link, keys, replay_call, asked.by, probed=True)
+        pages = _candidates(link, keys, asked, span)
         return await act_on(
             pages, act, session=session, asked=asked, verb=_VERB, behind=span.behind
         )

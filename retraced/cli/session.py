@@ -121,7 +121,7 @@ async def _with_link(connector: Connector, work: Callable[[Link], Awaitable[T]])
 
     try:
         async with asyncio.timeout(GIVE_UP_AFTER_S):
-            link = await connector.open()
+            link = await connector.open(steady=True)
     except TimeoutError:
         raise Unavailable(
             f"can't reach {connector.safe_url}: no answer in {GIVE_UP_AFTER_S:.0f} s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ import click
 from retraced.cli.listing import ago, for_people, when
 from retraced.cli.lookup import groups_meant, job_id
 from retraced.cli.options import group_option
+from retraced.cli.patient import patiently
 from retraced.cli.session import Session
 from retraced.errors import NotFound
 from retraced.keys import Keys
@@ -156,7 +158,8 @@ async def _follow(
     while live:
         await asyncio.sleep(_POLL_S)
         for group, each in list(live.items()):
-            events, places[group] = await following(link, each, job, places[group])
+            read = partial(following, link, each, job, places[group])
+            events, places[group] = await patiently(read)
             for event in events:
                 label = f"{each.group_name}: " if len(keys) > 1 else ""
                 _print_event(session, each, event, before[group], label=label, verbose=verbose)
@@ -164,7 +167,7 @@ async def _follow(
                 if ends(event):
                     live.pop(group, None)
             if group not in live:
-                await _close(session, link, each, job)
+                await patiently(partial(_close, session, link, each, job))
 
 
 async def _close(session: Session, link: Link, keys: Keys, job: bytes) -> None:

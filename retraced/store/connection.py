@@ -1,4 +1,6 @@
-"""Connections to Redis with raw replies: bytes in, bytes out, and nothing is ever retried here.
+"""Connections to Redis with raw replies: bytes in, bytes out, and nothing is retried here.
+
+(But for a `SteadyLink`, which asks again what only reads.)
 
 Everything above `store/` meets Redis through a `Link` (asyncio), a `BlockingLink` (the lease
 thread) or a `Pool` of links (clients), and sees only the errors of `retraced.errors`.
@@ -22,7 +24,7 @@ from redis.retry import Retry
 from redis.utils import HIREDIS_AVAILABLE
 
 from retraced.config import without_password
-from retraced.errors import ConfigError, StoreError
+from retraced.errors import ConfigError, StoreError, Unavailable
 from retraced.store.failures import missing_script, translate
 from retraced.store.scripts import Argument, Call
 
@@ -32,6 +34,14 @@ _in_c: Callable[[tuple[Any, ...]], bytes] | None = None
 if HIREDIS_AVAILABLE:
     from hiredis import pack_command as _in_c
 
+_READING = frozenset(
+    (
+        *("EXISTS", "HEXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "HSCAN", "INFO", "MEMORY"),
+        *("PING", "PTTL", "SCAN", "SCARD", "SISMEMBER", "SMISMEMBER", "SSCAN", "TIME", "TYPE"),
+        *("XINFO", "XLEN", "XPENDING", "XRANGE", "XREVRANGE"),
+        *("ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE"),
+    )
+)
 _SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -46,9 +56,9 @@ class Connector:
         self.safe_url = without_password(url)
         self.timeout_s = timeout_s
 
-    async def open(self, *, timeout_s: float | None = None) -> Link:
+    async def open(self, *, timeout_s: float | None = None, steady: bool = False) -> Link:
         """A link that has answered once. Raises `Unavailable` or `Denied`."""
-        link = Link(self, timeout_s=timeout_s or self.timeout_s)
+        link = (SteadyLink if steady else Link)(self, timeout_s=timeout_s or self.timeout_s)
         try:
             await link.call("PING")
         except BaseException:
@@ -209,6 +219,39 @@ class Link:
 
     def _translated(self, error: Exception) -> StoreError:
         return translate(error, self._connector.safe_url)
+
+
+class SteadyLink(Link):
+    """A link that outlives its connection: what only reads is asked once more on a new one."""
+
+    async def call(self, *command: Argument, timeout_s: float | None = None) -> Any:
+        had = self._connection
+        try:
+            return await super().call(*command, timeout_s=timeout_s)
+        except Unavailable as error:
+            if not self._may_ask_again(had, error, [command]):
+                raise
+        return await super().call(*command, timeout_s=timeout_s)
+
+    async def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        had = self._connection
+        try:
+            return await super().calls(commands)
+        except Unavailable as error:
+            if not self._may_ask_again(had, error, commands):
+                raise
+        return await super().calls(commands)
+
+    def _may_ask_again(
+        self,
+        had: AsyncConnection | None,
+        error: Unavailable,
+        commands: Sequence[Sequence[Argument]],
+    ) -> bool:
+        """Whether a connection that had worked is lost, and no command may have had an effect."""
+        lost = had is not None and self._connection is not had
+        silent = isinstance(error.__cause__, TimeoutError | redis.TimeoutError)
+        return lost and not silent and all(each[0] in _READING for each in commands)
 
 
 class BlockingLink:

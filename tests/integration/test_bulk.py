@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import redis
@@ -299,3 +300,53 @@ def test_a_lost_server_is_told_with_how_many_are_done(private_server: Server) ->
     with redis.Redis.from_url(private_server.url) as raw:
         ready = stored(raw, Keys.of("mails", "mail").ready)
         assert sorted(fields[b"@job"].decode() for _, fields in ready) == sorted(stocked.delayed)
+
+
+def lose_connections(server: Server) -> None:
+    with redis.Redis.from_url(server.url) as raw:
+        raw.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+def test_a_lost_connection_ends_nothing(private_server: Server) -> None:
+    stocked = fill(private_server.url, "mails", each=MANY, kinds=["delayed"])
+    words = ("delayed", "run-now", "mails", *GROUP, "--all", "--yes", "--rate", "60/s")
+    process = started(private_server.url, "-o", "json", *words)
+    with redis.Redis.from_url(private_server.url) as raw:
+        for left in (100, 60, 20):
+            wait_until(partial(_waits_for_less, raw, left), 20, "some are in the queue")
+            lose_connections(private_server)
+    told, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    with redis.Redis.from_url(private_server.url) as raw:
+        ready = stored(raw, Keys.of("mails", "mail").ready)
+        assert sorted(fields[b"@job"].decode() for _, fields in ready) == sorted(stocked.delayed)
+    [row] = json.loads(told)
+    assert row["done"] + row["missing"] + row["refused"] == MANY
+
+
+def test_a_connection_that_is_lost_between_two_steps_of_a_replay_ends_nothing(
+    private_server: Server,
+) -> None:
+    url = private_server.url
+    assert run(url, "groups", "create", "mails", *GROUP, "--retain", "7d").code == 0
+    settled = fill(url, "mails", each=10, kinds=["done"]).done
+    words = ("replay", "mails", *GROUP, "--from", "1h", "--yes", "--rate", "1/s", "--limit", "4")
+    process = started(url, "-o", "json", *words)
+    with redis.Redis.from_url(url) as raw:
+        ready = Keys.of("mails", "mail").ready
+        for count in (1, 2, 3):
+            wait_until(partial(_waits_behind, raw, ready, count), 20, "it waits for its next turn")
+            lose_connections(private_server)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 0, said
+        assert [fields[b"@job"].decode() for _, fields in stored(raw, ready)] == settled[:4]
+
+
+def _waits_for_less(raw: redis.Redis, count: int) -> bool:
+    return waiting(raw, "mails") < count
+
+
+def _waits_behind(raw: redis.Redis, ready: bytes, count: int) -> bool:
+    """Whether so many are replayed, and all answers are there."""
+    last = {str(client["cmd"]).partition("|")[0] for client in raw.client_list()}
+    return raw.xlen(ready) == count and last <= {"eval", "evalsha", "client"}

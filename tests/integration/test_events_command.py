@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+import redis
 
 from retraced.store.connection import Connector
 from tests.commands import run
 from tests.driver import Driver
+from tests.servers import Server
 from tests.stock import Stocked, fill
 from tests.waiting import wait_until
 
@@ -124,3 +128,53 @@ def test_follow_tells_what_comes_until_ctrl_c(
     following.send_signal(signal.SIGINT)
     wait_until(lambda: following.poll() is not None, 10, "it ends")
     assert following.returncode == 0
+
+
+def test_follow_goes_on_when_redis_is_back(private_server: Server) -> None:
+    url = private_server.url
+    stocked = fill(url, "mails", each=1)
+    words = ("events", "mails", "--follow", "--limit", "1")
+    with following_process(url, *words) as events:
+        assert events.stdout is not None
+        assert events.stderr is not None
+        json.loads(events.stdout.readline())
+        with redis.Redis.from_url(url) as raw:
+            raw.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        private_server.kill()
+        assert "It is tried again until Ctrl-C" in events.stderr.readline()
+        private_server.start()
+        assert events.stderr.readline() == "Redis is back\n"
+        assert run(url, "jobs", "cancel", "mails", stocked.delayed[0]).code == 0
+        told = json.loads(events.stdout.readline())
+        assert (told["event"], told["id"]) == ("cancelled", stocked.delayed[0])
+
+
+def test_a_trace_that_is_followed_goes_on_when_redis_is_back(private_server: Server) -> None:
+    url = private_server.url
+    job = fill(url, "mails", each=1).delayed[0]
+    with following_process(url, "trace", "mails", job, "--follow") as trace:
+        assert trace.stdout is not None
+        assert trace.stderr is not None
+        json.loads(trace.stdout.readline())
+        private_server.kill()
+        assert "It is tried again until Ctrl-C" in trace.stderr.readline()
+        private_server.start()
+        assert run(url, "jobs", "cancel", "mails", job).code == 0
+        assert json.loads(trace.stdout.readline())["event"] == "cancelled"
+        assert trace.wait(timeout=20) == 0
+
+
+@contextmanager
+def following_process(url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "retraced", "-o", "jsonl", "--url", url, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
