@@ -65,7 +65,10 @@ end
 -- Plans that it ends at its next step. A job without a record that waits now stands in `ready` up
 -- to `cancels_to`: once all of that has gone, so has the job.
 local function will_ask(record, word, now)
-  if redis.call('SISMEMBER', CANCELLED, job) == 1 then return {word, WHY[word]} end
+  if redis.call('SISMEMBER', CANCELLED, job) == 1 then
+    will('SADD', CANCELLED, job) -- so that a replica refuses instead of promising it
+    return {word, WHY[word]}
+  end
   tell('cancel_requested', job, details, record, now)
   if record.exists then will_record(record) end
   will_publish(now)

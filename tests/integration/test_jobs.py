@@ -13,6 +13,7 @@ from retraced.keys import Keys
 from retraced.store.connection import Connector
 from tests.commands import Ran, run
 from tests.driver import Driver
+from tests.servers import Server
 from tests.stock import KINDS, Stocked, fill
 
 GROUP = ("--group", "mail")
@@ -237,6 +238,14 @@ class TestShow:
 
 
 class TestCancel:
+    def test_a_replica_promises_nothing(self, private_server: Server) -> None:
+        stocked = fill(private_server.url, "mails", each=1, kinds=["held"])
+        words = ("jobs", "cancel", "mails", stocked.held[0], *GROUP)
+        assert run(private_server.url, *words).rows[0]["result"] == "requested"
+        with redis.Redis.from_url(private_server.url) as raw:
+            raw.replicaof("127.0.0.1", 1)
+        assert run(private_server.url, *words).code == 4
+
     def results(self, ran: Ran) -> dict[str, tuple[str, str]]:
         return {row["id"]: (row["result"], row["why"]) for row in ran.rows}
 
