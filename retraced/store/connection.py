@@ -24,7 +24,7 @@ from redis.retry import Retry
 from redis.utils import HIREDIS_AVAILABLE
 
 from retraced.config import without_password
-from retraced.errors import ConfigError, StoreError, Unavailable
+from retraced.errors import ConfigError, StoreError, Unavailable, WrongType
 from retraced.store.failures import missing_script, translate
 from retraced.store.scripts import Argument, Call
 
@@ -222,12 +222,17 @@ class Link:
 
 
 class SteadyLink(Link):
-    """A link that outlives its connection: what only reads is asked once more on a new one."""
+    """A link that outlives its connection: what only reads is asked once more on a new one.
+
+    And it names the key that has another type than a read needs, which the server leaves out.
+    """
 
     async def call(self, *command: Argument, timeout_s: float | None = None) -> Any:
         had = self._connection
         try:
             return await super().call(*command, timeout_s=timeout_s)
+        except WrongType as error:
+            raise _naming(error, command) from error
         except Unavailable as error:
             if not self._may_ask_again(had, error, [command]):
                 raise
@@ -236,11 +241,15 @@ class SteadyLink(Link):
     async def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         had = self._connection
         try:
-            return await super().calls(commands)
+            replies = await super().calls(commands)
         except Unavailable as error:
             if not self._may_ask_again(had, error, commands):
                 raise
-        return await super().calls(commands)
+            replies = await super().calls(commands)
+        return [
+            _naming(reply, command) if isinstance(reply, WrongType) else reply
+            for command, reply in zip(commands, replies, strict=True)
+        ]
 
     def _may_ask_again(
         self,
@@ -343,6 +352,15 @@ class Pool:
     async def close(self) -> None:
         while self._idle:
             await self._idle.pop().close()
+
+
+def _naming(error: WrongType, command: Sequence[Argument]) -> WrongType:
+    """The error with the key that it is about; scripts name it themselves."""
+    if command[0] not in _READING:
+        return error
+    key = command[2 if command[0] in ("MEMORY", "XINFO") else 1]
+    named = key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else key
+    return WrongType(f"{error}: {named}")
 
 
 def _packed(connection: AsyncConnection, command: Sequence[Argument]) -> Any:

@@ -170,3 +170,27 @@ def test_a_checkpoint_at_the_end_of_a_millisecond_is_told_as_that(
         shown = run(url, *SHOW, made, "--group", "mail", form="table").out
         assert said in shown
         assert "18446744073709551615" not in shown
+
+
+def test_a_rates_key_of_another_type_is_named_and_all_else_shown(
+    url: str, made: str, raw: redis.Redis
+) -> None:
+    rates = Keys.of(made, "mail").rates
+    raw.set(rates, "x", px=60_000)
+    told = run(url, *SHOW, made, "--group", "mail", form="table").out
+    assert f"{rates.decode()} is no hash" in told
+    assert "visibility timeout" in told
+    [row] = run(url, *SHOW, made, "--group", "mail").rows
+    assert row["rates"] == {"minute": None, "five": None, "hour": None}
+
+
+def test_a_key_of_another_type_is_named(url: str, raw: redis.Redis, stream: str) -> None:
+    job = fill(url, stream, each=1, kinds=["delayed"]).delayed[0]
+    cancelled = Keys.of(stream, "mail").cancelled
+    raw.set(cancelled, "x", px=60_000)
+    ran = run(url, "trace", stream, job)
+    assert ran.code == 1
+    assert cancelled.decode() in ran.err
+    ran = run(url, "jobs", "list", stream, "--group", "mail")
+    assert ran.code == 1
+    assert cancelled.decode() in ran.err

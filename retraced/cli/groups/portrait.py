@@ -121,6 +121,9 @@ def _worker(worker: Heartbeat) -> str:
 
 
 def _rates(found: Portrait) -> Iterator[str]:
+    if found.rates.wrong:
+        yield _line("rates", f"not known: {printable(found.rates.wrong)}")
+        return
     rows = windows(found.rates)
     if not rows:
         yield _line("rates", "no worker has counted anything yet")

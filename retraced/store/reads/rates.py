@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from retraced.errors import WrongType
 from retraced.histogram import percentile
 from retraced.keys import Keys
 from retraced.store.connection import Link
@@ -55,13 +56,14 @@ class Rate:
 class Rates:
     """The last minute, five minutes and hour; None for each while no worker has counted yet.
 
-    `totals`: all events that the group ever counted, by name.
+    `totals`: all events that the group ever counted, by name. `wrong`: why no rate can be told.
     """
 
     minute: Rate | None
     five: Rate | None
     hour: Rate | None
     totals: Mapping[str, int]
+    wrong: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ async def rates(link: Link, keys: Keys) -> Rates:
     }
     added = number(info[b"entries-added"]) if b"entries-added" in info else None
     latest = _Snapshot(time_ms(settled(now)), counted, added)
+    if isinstance(snapshots, WrongType):
+        return Rates(None, None, None, counted, wrong=f"{text(keys.rates)} is no hash")
     earlier = sorted(_snapshots(pairs(settled(snapshots))), key=lambda each: each.at_ms)
     return Rates(
         minute=_rate(latest, earlier, _MINUTE_MS),
