@@ -14,6 +14,8 @@ from retraced.cli.session import Session
 from retraced.durations import format_ms
 
 _LEAST = 12
+_FAIR = 24
+_NAMES = ("type", "state", "worker", "error", "why", "stream", "release")  # cut if need be
 _GAP = 2
 
 
@@ -56,7 +58,7 @@ def show(
         shown = [row.shown for row in rows]
         if spare and sum(_widths(shown, columns)) > terminal_width() + _GAP:
             columns = [column for column in columns if column != spare]
-        session.emit(_cut(shown, columns, flexible) if flexible else shown, columns)
+        session.emit(_cut(shown, columns, flexible), columns)
 
 
 def print_rest(
@@ -124,11 +126,28 @@ def shortened(text: str, room: int) -> str:
 
 
 def _cut(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], flexible: str
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], flexible: str | None
 ) -> list[Mapping[str, Any]]:
-    others = [column for column in columns if column != flexible]
-    room = max(terminal_width() - sum(_widths(rows, others)), _LEAST)
-    return [{**row, flexible: shortened(printable(row.get(flexible)), room)} for row in rows]
+    """The rows with the flexible column cut, and names where that alone isn't enough."""
+    names = [column for column in _NAMES if column in columns and column != flexible]
+    for column in names:
+        if _room(rows, columns, None) < -_GAP and _room(rows, columns, flexible) < _FAIR:
+            rows = _shortened(rows, column, _FAIR)
+    for column in (flexible, *names):
+        if column in columns:
+            rows = _shortened(rows, column, max(_room(rows, columns, column), _LEAST))
+    return list(rows)
+
+
+def _room(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], column: str | None) -> int:
+    """What the other columns leave to one."""
+    return terminal_width() - sum(_widths(rows, [each for each in columns if each != column]))
+
+
+def _shortened(
+    rows: Sequence[Mapping[str, Any]], column: str, room: int
+) -> list[Mapping[str, Any]]:
+    return [{**row, column: shortened(printable(row.get(column)), room)} for row in rows]
 
 
 def _widths(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[int]:
