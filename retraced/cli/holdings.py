@@ -16,8 +16,13 @@ def holding_data(holding: Holding) -> dict[str, Any]:
         "entry": holding.entry,
         "idle_ms": holding.idle_ms,
         "delivery": holding.delivery,
-        "state": holding.activity.value,
+        "state": state_word(holding),
         "type": holding.type,
         "ran_ms": holding.ran_ms,
         "ignoring": holding.ignoring.why if holding.ignoring else None,
     }
+
+
+def state_word(holding: Holding) -> str:
+    """What its worker does with it; of one that stands still it isn't said to run."""
+    return "stalled" if holding.stalled else holding.activity.value

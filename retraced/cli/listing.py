@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from retraced.cli.output import Format, printable
+from retraced.cli.output import Format, emit, printable
 from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.durations import format_ms
@@ -41,12 +41,14 @@ def show(
     columns: Sequence[str],
     *,
     flexible: str | None = None,
-    spare: str | None = None,
+    below: Sequence[str] = (),
+    spare: Sequence[str] = (),
     empty: str = "",
 ) -> None:
     """Prints rows; in a table the column `flexible` is cut so that lines fit the terminal.
 
-    The column `spare` is left out where they wouldn't fit as they are.
+    Where they wouldn't fit as they are, columns of `below` go to a line of their own under each
+    row, one after the other, then those of `spare` are left out, and only then it is cut.
 
     No rows: `empty` goes to stderr and says what to do next; programs get an empty list.
     """
@@ -56,9 +58,11 @@ def show(
         session.emit([row.data for row in rows if row.data is not None], columns)
     elif rows:
         shown = [row.shown for row in rows]
-        if spare and sum(_widths(shown, columns)) > terminal_width() + _GAP:
-            columns = [column for column in columns if column != spare]
-        session.emit(_cut(shown, columns, flexible), columns)
+        kept = _fitting(shown, columns, [*below, *spare])
+        moved = [column for column in below if column in columns and column not in kept]
+        under = [_under(row, moved) for row in shown] if moved else []
+        table = _cut(shown, kept, flexible)
+        emit(table, kept, format=Format.TABLE, under=under)
 
 
 def print_rest(
@@ -123,6 +127,28 @@ def first_line(text: str) -> str:
 def shortened(text: str, room: int) -> str:
     """A text cut to `room` characters, with an ellipsis where something is missing."""
     return text if len(text) <= room else text[: max(room - 1, 0)] + "…"
+
+
+def _fitting(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], given_up: Sequence[str]
+) -> list[str]:
+    """The columns without the first of those `given_up`, as many as must go."""
+    kept = list(columns)
+    for column in given_up:
+        if sum(_widths(rows, kept)) <= terminal_width() + _GAP:
+            break
+        kept = [each for each in kept if each != column]
+    return kept
+
+
+def _under(row: Mapping[str, Any], moved: Sequence[str]) -> str:
+    """What stands below a row: a note as it is, other columns with their names."""
+    told = [(column, row.get(column)) for column in moved]
+    return "; ".join(
+        printable(value) if column == "note" else f"{column} {printable(value)}"
+        for column, value in told
+        if value not in (None, "")
+    )
 
 
 def _cut(

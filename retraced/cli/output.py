@@ -53,16 +53,18 @@ def emit(
     *,
     format: Format | None = None,  # noqa: A002 - the name of the option
     file: TextIO | None = None,
+    under: Sequence[str] = (),
 ) -> None:
     """Prints `rows`; without a format a table on a terminal and JSON lines elsewhere.
 
-    A table shows `columns` in their order; JSON shows all that a row holds; `id` shows a row's
-    `id`, else its first column. Bytes are shown as text, with escapes where they aren't UTF-8.
+    A table shows `columns` in their order, and below each row its text of `under`, if there is one;
+    JSON shows all that a row holds; `id` shows a row's `id`, else its first column. Bytes are shown
+    as text, with escapes where they aren't UTF-8.
     """
     out = file or sys.stdout
     match format or default_format(out):
         case Format.TABLE:
-            _print_table(rows, columns, out)
+            _print_table(rows, columns, out, under)
         case Format.JSON:
             out.write(_json(list(rows), orjson.OPT_INDENT_2) + "\n")
         case Format.JSONL:
@@ -111,7 +113,12 @@ def _colour(text: str, column: str) -> str | None:
     return words.get(said) or next((words[word] for word in words if said.startswith(word)), None)
 
 
-def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], out: TextIO) -> None:
+def _print_table(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    out: TextIO,
+    under: Sequence[str],
+) -> None:
     kept = list(rows)
     cells = [[printable(row.get(column)) for column in columns] for row in kept]
     lines = [[column.replace("_", " ").upper() for column in columns], *cells]
@@ -129,6 +136,8 @@ def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], out:
                 for cell, column in zip(padded, columns, strict=True)
             ]
         out.write(_GAP.join(padded).rstrip() + "\n")
+        if at and under and under[at - 1]:
+            out.write(f"{_GAP}{coloured(under[at - 1], 'note', file=out)}\n")
 
 
 def _is_numeric(rows: Sequence[Mapping[str, Any]], column: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retraced.cli import rediscli
-from retraced.cli.holdings import holding_data
+from retraced.cli.holdings import holding_data, state_word
 from retraced.cli.listing import Row, for_people, show
 from retraced.cli.lookup import found_group
 from retraced.cli.options import group_option
@@ -32,8 +32,9 @@ Examples:
 
 JSON, for each held job: id, on (the stream that it is pending on), entry (its id there), worker,
 idle_ms (since the worker's last sign of life), delivery (all so far, this one included),
-state (running, "cancel ignored", prefetched, "not told", "worker is gone"), and, null where its
-worker hasn't told: type, ran_ms (so far), ignoring (what it was told and doesn't heed: cancelled,
+state (running, "cancel ignored", prefetched, "not told", "worker is gone", or stalled: its worker
+ran it when it was last heard of, longer than a lease ago), and, null where its worker hasn't told:
+type, ran_ms (so far), ignoring (what it was told and doesn't heed: cancelled,
 timed out, lost or stopping).
 """
 
@@ -97,7 +98,7 @@ def _row(holding: Holding, ready: bytes) -> Row:
 
 def _state(holding: Holding) -> str:
     """What it does, and for how long if it runs."""
-    state = holding.activity.value
+    state = state_word(holding)
     return state if holding.ran_ms is None else f"{state} {format_ms(holding.ran_ms)}"
 
 

@@ -25,11 +25,13 @@ Examples:
 UNREAD: entries that the group hasn't been given yet, counted by ids, at most 10,000 of them.
 HELD: with a worker. READY: due, waiting for a worker. DELAYED: waiting for their time. DEAD: in
 the dead-letter stream. ENTRIES are jobs that at least one group hasn't settled or moved, and
-those that the stream retains. NOTE: paused, or how long the oldest job waits that could start.
+those that the stream retains. NOTE (below a row where it has no room): paused, or how long the
+oldest job waits that could start; and how many cancels wait: such jobs are still counted, and end
+instead of being started.
 
 JSON, for each stream: id, entries, groups; of each group: group, exists, unread, unread_exact,
-held, ready, delayed, dead, workers, oldest_waiting_ms, paused, pause (by, since_at,
-since_ms, why), last_delivered_id, visibility_timeout_ms.
+held, ready, delayed, dead, workers, cancels (that wait), oldest_waiting_ms, paused, pause (by,
+since_at, since_ms, why), last_delivered_id, visibility_timeout_ms.
 """
 
 
@@ -51,7 +53,7 @@ def streams(session: Session) -> None:
 
     found = session.run(work)
     rows = [row for facts, groups in found for row in _rows(facts, groups)]
-    show(session, rows, _COLUMNS, flexible="note", spare="entries", empty=_NONE)
+    show(session, rows, _COLUMNS, flexible="note", below=("note",), spare=("entries",), empty=_NONE)
     if for_people(session):
         explain(group for _, groups in found for group in groups)
 

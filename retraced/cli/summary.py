@@ -27,6 +27,7 @@ def group_data(group: GroupSummary) -> Mapping[str, Any]:
         "delayed": group.counts.delayed,
         "dead": group.counts.dead,
         "workers": group.workers,
+        "cancels": group.counts.cancels,
         "oldest_waiting_ms": group.oldest_for_ms,
         "paused": group.paused,
         "pause": pause_data(group.pause),
@@ -60,7 +61,12 @@ def explain(groups: Iterable[GroupSummary]) -> None:
 def _note(group: GroupSummary) -> str:
     if not group.exists:
         return "gone"
+    notes = []
+    waits, cancels = group.oldest_for_ms or 0, group.counts.cancels
     if group.paused:
-        return "paused"
-    waits = group.oldest_for_ms or 0
-    return f"oldest {format_ms(waits)}" if waits >= _LONG_MS else ""
+        notes.append("paused")
+    elif waits >= _LONG_MS:
+        notes.append(f"oldest {format_ms(waits)}")
+    if cancels:
+        notes.append(f"{cancels:,} cancel{'s wait' if cancels != 1 else ' waits'}")
+    return "; ".join(notes)

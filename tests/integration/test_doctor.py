@@ -51,8 +51,9 @@ def mine(private_server: Server) -> redis.Redis:
 
 
 def test_a_healthy_server_at_work_is_exit_0_even_if_strict(
-    url: str, stream: str, crew: Crew
+    url: str, stream: str, crew: Crew, raw: redis.Redis
 ) -> None:
+    raw.config_resetstat()  # tests clear the server with FLUSHDB
     crew.consume(stream).ready()
     for _ in range(20):
         run(url, "add", stream, "--type", "note")
@@ -65,7 +66,8 @@ def test_a_healthy_server_at_work_is_exit_0_even_if_strict(
     assert {"rights", "keys", "workers", "consumers", "trimmed", "unhandled", "weight"} <= names
 
 
-def test_a_server_without_groups_is_fine(url: str, stream: str) -> None:
+def test_a_server_without_groups_is_fine(url: str, stream: str, raw: redis.Redis) -> None:
+    raw.config_resetstat()
     ran = doctor(url)
     assert (ran.code, bad(ran)) == (0, set())
 
@@ -205,6 +207,20 @@ def test_without_time_info_and_xinfo_it_goes_on_and_names_them(
     table = run(url, "doctor", form="table").out
     assert table.count("emails/mail this user may not run TIME") == 1
     assert "unknown  group, paused, workers, " in table
+
+
+def test_a_flush_is_a_warning_until_its_count_is_set_back(
+    private_server: Server, mine: redis.Redis
+) -> None:
+    mine.config_resetstat()
+    assert finding(doctor(private_server.url), "flushed")["level"] == "ok"
+    mine.flushall()
+    ran = doctor(private_server.url)
+    row = finding(ran, "flushed")
+    assert (ran.code, row["level"], row["facts"]) == (0, "warning", {"flushall": 1})
+    assert "FLUSHALL 1 time:" in row["found"]
+    obey(row, mine, 2)
+    assert finding(doctor(private_server.url), "flushed")["level"] == "ok"
 
 
 def test_all_that_a_worker_lacks_is_told_at_once_and_its_command_gives_it(

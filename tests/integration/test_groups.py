@@ -101,6 +101,20 @@ def test_tables_fit_80_columns(url: str, stream: str) -> None:
         assert max(map(len, table.splitlines())) <= 80
 
 
+def test_a_long_note_takes_no_column_away(url: str, stream: str) -> None:
+    worked(url, stream)
+    run(url, "pause", stream, "--group", "mail")
+    run(url, "jobs", "cancel", stream, "--group", "mail", "state=queued", "--yes")
+    groups = run(url, "streams").rows[0]["groups"]
+    cancels = groups[0]["cancels"]
+    assert cancels >= 1
+    for command in (["streams"], ["groups", "list"]):
+        lines = run(url, *command, form="table").out.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert f"paused; {cancels} cancel" in " ".join(lines)
+        assert command == ["groups", "list"] or "ENTRIES" in lines[0]
+
+
 def test_deleting_shows_what_is_lost_and_wants_a_yes(
     url: str, stream: str, raw: redis.Redis
 ) -> None:

@@ -154,3 +154,43 @@ def test_no_workers_say_how_to_start_one(url: str, stream: str) -> None:
     ran = run(url, "workers", stream)
     assert (ran.code, ran.out) == (0, "")
     assert "retraced consume" in ran.err
+
+
+def test_what_a_stalled_worker_ran_isnt_said_to_run(url: str, stream: str) -> None:
+    first, _ = held_twice(url, stream, running="", silent_ms=90_000)
+    rows = {row["id"]: row["state"] for row in run(url, "pending", stream, "--group", "mail").rows}
+    assert rows[first] == "stalled"
+    [worker] = run(url, "workers", stream).rows
+    assert (worker["stalled"], worker["running"]) == (True, [first])
+
+
+def test_what_was_taken_from_a_stalled_worker_counts_no_more_as_running_in_it(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    first, _ = held_twice(url, stream, running="", silent_ms=90_000)
+    raw.xclaim(stream, "mail", "worker-2", 0, [first])
+    [worker] = run(url, "workers", stream).rows
+    assert (worker["id"], worker["running"]) == ("worker-1", [])
+
+
+def test_name_and_pid_stay_where_a_note_is_long(url: str, stream: str) -> None:
+    release = "2026.11.24-4f1c"
+    facts: dict[str, str | int] = {"pid": 4711, "concurrency": 10, "release": release}
+    held_twice(url, stream, running="", silent_ms=90_000, **facts)
+    lines = run(url, "workers", form="table").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "PID" in lines[0]
+    assert "worker-1" in lines[1]
+    assert "4711" in lines[1]
+    told = " ".join(lines)
+    assert "stalled 1m 30s" in told
+    assert release in told
+
+
+def test_workers_of_a_paused_group_are_told_with_the_pause(url: str, stream: str) -> None:
+    held_twice(url, stream, running="", pid=4711)
+    run(url, "pause", stream, "--group", "mail", "--reason", "the bank is down")
+    assert run(url, "workers", stream).rows[0]["paused"] is True
+    ran = run(url, "workers", stream, form="table")
+    assert "paused" in ran.out
+    assert "the bank is down" in ran.err

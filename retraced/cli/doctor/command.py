@@ -37,7 +37,8 @@ numbers behind it).
 
 \b
 Of the server: version, cluster, memory, eviction, clients, replication,
-  commands, persistence, latency, clock, slow (SLOWLOG), discovery.
+  commands, flushed (by FLUSHALL), persistence, latency, clock,
+  slow (SLOWLOG), discovery.
 Of each group: rights (of a worker), reading (of an operator), keys, group,
   paused, workers, stalled, consumers, backlog, trimmed (by others),
   unhandled, asks (for a routed group), dead, deaths (of late), weight.

@@ -73,6 +73,7 @@ class Examination:
         return {
             "version": self._info,
             "commands": self._commands,
+            "flushed": self._flushed,
             "persistence": self._persistence,
             "latency": self._latency,
             "slow": self._slow,
@@ -93,6 +94,9 @@ class Examination:
 
     async def _commands(self) -> list[Finding]:
         return server.commands(await facts.unknown_commands(self.link, NEEDED), len(NEEDED))
+
+    async def _flushed(self) -> list[Finding]:
+        return server.flushed(await facts.flushes(self.link))
 
     async def _persistence(self) -> list[Finding]:
         if not self.info:

@@ -58,6 +58,28 @@ def commands(missing: Sequence[str], asked: int) -> list[Finding]:
     ]
 
 
+def flushed(calls: Mapping[str, int]) -> list[Finding]:
+    """`calls`: how often each command ran that deletes all."""
+    ran = {name: count for name, count in calls.items() if count}
+    if not ran:
+        return [ok("flushed", "neither FLUSHALL nor FLUSHDB has run since the server started")]
+    told = " and ".join(f"{name} {count:,} time{'s' * (count != 1)}" for name, count in ran.items())
+    return [
+        warning(
+            "flushed",
+            f"since the server started somebody ran {told}: jobs of before the last one are lost, "
+            "with their story, and workers have made their groups again",
+            "If that wasn't meant: `Someone ran FLUSHALL` in docs/operations.md says how to find "
+            "what was lost. Take the right from all but you, and when it is settled set the "
+            "counters back.",
+            cli("INFO", "commandstats"),
+            cli("ACL", "SETUSER", "default", "-flushall", "-flushdb"),
+            cli("CONFIG", "RESETSTAT"),
+            **{name.lower(): count for name, count in ran.items()},
+        )
+    ]
+
+
 def memory(info: Info) -> list[Finding]:
     """How full it is, and what it does when it is full."""
     used, limit = number(info, "used_memory"), number(info, "maxmemory")

@@ -24,11 +24,12 @@ Examples:
   retraced groups list emails
   retraced -o json groups list emails
 
-NOTE says that a group is paused, or how long the oldest job that could start has waited.
+NOTE says that a group is paused, or how long the oldest job that could start has waited; and how
+many cancels wait: such jobs are still counted, and end instead of being started.
 
 JSON, for each group: id, stream, exists (in the stream), unread, unread_exact (false: at least so
-many), held, ready, delayed, dead, workers, oldest_waiting_ms, paused, pause (by, since_at,
-since_ms, why), last_delivered_id, visibility_timeout_ms.
+many), held, ready, delayed, dead, workers, cancels (that wait), oldest_waiting_ms, paused, pause
+(by, since_at, since_ms, why), last_delivered_id, visibility_timeout_ms.
 """
 
 
@@ -46,7 +47,14 @@ def list_(session: Session, stream: str | None) -> None:
 
     groups = session.run(work)
     rows = [row(group) for group in groups]
-    show(session, rows, COLUMNS, flexible="note", empty=_no_groups(stream or "STREAM"))
+    show(
+        session,
+        rows,
+        COLUMNS,
+        flexible="note",
+        below=("note",),
+        empty=_no_groups(stream or "STREAM"),
+    )
     if for_people(session):
         explain(groups)
 

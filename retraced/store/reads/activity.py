@@ -73,7 +73,7 @@ class Watch:
         """
         alive = [worker for worker in workers if not worker.gone]
         runs = [(worker, run) for worker in alive for run in worker.runs.values()]
-        told = await _still_held(link, sorted(runs, key=_longest_first)[:MOST_RUNS])
+        told = await still_held(link, sorted(runs, key=_longest_first)[:MOST_RUNS])
         known = {(each.keys.prefix, each.job) for each in told}
         owners = {(each.keys.prefix, each.consumer): each for each in workers}
         others = [
@@ -142,7 +142,7 @@ async def _members(link: Link, groups: Sequence[GroupView]) -> list[tuple[GroupV
     return list(found.values())
 
 
-async def _still_held(link: Link, runs: Sequence[tuple[Heartbeat, Run]]) -> list[Holding]:
+async def still_held(link: Link, runs: Sequence[tuple[Heartbeat, Run]]) -> list[Holding]:
     """Those that haven't ended since the heartbeat that told of them."""
     asked: list[Command] = []
     for worker, run in runs:

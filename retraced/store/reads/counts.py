@@ -10,7 +10,7 @@ from retraced.keys import Keys
 from retraced.store.reads.replies import if_group, number, settled
 
 Command = tuple[bytes | str | int, ...]
-QUESTIONS = 5
+QUESTIONS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class GroupCounts:
     """`first`, `again`: held on a first delivery (on `S`), on a later one (on the ready stream).
 
     `ready`: due, and waiting for a worker. `lowest_held`: the lowest id that is held on `S`.
+    `cancels`: asked for, and not yet in effect: of what waits, it ends instead of being started.
     """
 
     first: int = 0
@@ -25,6 +26,7 @@ class GroupCounts:
     ready: int = 0
     delayed: int = 0
     dead: int = 0
+    cancels: int = 0
     lowest_held: bytes | None = None
 
     @property
@@ -34,7 +36,7 @@ class GroupCounts:
     @classmethod
     def parse(cls, replies: Sequence[Any]) -> Self:
         """From the replies to `count_questions`. Raises StoreErrors that stand among them."""
-        first, again, ready, delayed, dead = replies
+        first, again, ready, delayed, dead, cancels = replies
         on_stream, held_again = if_group(first, [0, None]), number(if_group(again, [0])[0])
         return cls(
             first=number(on_stream[0]),
@@ -42,6 +44,7 @@ class GroupCounts:
             ready=max(number(settled(ready)) - held_again, 0),
             delayed=number(settled(delayed)),
             dead=number(settled(dead)),
+            cancels=number(settled(cancels)),
             lowest_held=on_stream[1],
         )
 
@@ -54,4 +57,5 @@ def count_questions(keys: Keys) -> list[Command]:
         ("XLEN", keys.ready),
         ("ZCARD", keys.delayed),
         ("XLEN", keys.dlq),
+        ("SCARD", keys.cancelled),
     ]

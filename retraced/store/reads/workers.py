@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from retraced.errors import InvalidName
 from retraced.keys import DEFAULT_VISIBILITY_MS, GROUPS, Keys, parse_group_member
 from retraced.store.connection import Link
+from retraced.store.reads.activity import still_held
 from retraced.store.reads.heartbeat import Heartbeat, heartbeats
 from retraced.store.reads.replies import number, settled, time_ms
 
@@ -14,9 +17,12 @@ _PROBED = (b"at", b"host", b"pid", b"silent_ms")
 
 
 async def workers_of(link: Link, keys: Keys, *, limit: int = MOST_WORKERS) -> list[Heartbeat]:
-    """The workers of a group, alive or not yet cleared away, by name."""
+    """The workers of a group, alive or not yet cleared away, by name.
+
+    Stalled ones run only what is still theirs: what has been taken over runs elsewhere.
+    """
     names: list[bytes] = settled(await link.call("ZRANGE", keys.workers, 0, limit - 1))
-    return await heartbeats(link, keys, sorted(names))
+    return [await _own(link, each) for each in await heartbeats(link, keys, sorted(names))]
 
 
 async def beats(
@@ -38,6 +44,18 @@ async def beats(
         for consumer in settled(replies[2 * at])
     ]
     return await _told(link, members, time_ms(settled(now)))
+
+
+async def _own(link: Link, worker: Heartbeat) -> Heartbeat:
+    if not worker.stalled or not worker.runs:
+        return worker
+    held = await still_held(link, [(worker, run) for run in worker.runs.values()])
+    left = {each.job for each in held}
+    return replace(
+        worker,
+        running=frozenset(left),
+        runs={job: run for job, run in worker.runs.items() if job in left},
+    )
 
 
 async def _groups(link: Link, stream: str | None, group: str | None) -> list[Keys]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from retraced.store.reads.replies import pairs, text
 from retraced.store.scripts import Argument, names, script
 
 PINGS = 5
+FLUSHES = ("flushall", "flushdb")
 SLOW_ENTRIES = 128
 _PREFIX = b"retraced:"
 _SCRIPT_CALLS = (b"EVALSHA", b"EVAL", b"EVALSHA_RO")
@@ -51,6 +53,13 @@ async def server_info(link: Link) -> dict[str, str]:
     reply: bytes = await link.call("INFO")
     lines = (line.partition(":") for line in text(reply).splitlines() if ":" in line)
     return {name: value.strip() for name, _, value in lines if not name.startswith("#")}
+
+
+async def flushes(link: Link) -> dict[str, int]:
+    """How often FLUSHALL and FLUSHDB ran since the server started, or since CONFIG RESETSTAT."""
+    stats = text(await link.call("INFO", "commandstats"))
+    calls = {name: re.search(rf"cmdstat_{name}:calls=(\d+)", stats) for name in FLUSHES}
+    return {name.upper(): int(found[1]) for name, found in calls.items() if found}
 
 
 async def configured(link: Link, *names_: str) -> dict[str, str]:
