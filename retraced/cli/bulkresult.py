@@ -47,7 +47,8 @@ class Result:
 class BulkResult:
     """What came of all. `results` are kept when jobs were named, else the first `not_done`.
 
-    After a dry run only `would` and `examples` say something.
+    After a dry run only `would` and `examples` say something. `apart`: how many were counted apart
+    from these, and told already.
     """
 
     jobs: int = 0
@@ -57,6 +58,7 @@ class BulkResult:
     results: list[Result] = field(default_factory=list)
     not_done: list[Result] = field(default_factory=list)
     examples: list[bytes] = field(default_factory=list)
+    apart: int = 0
 
     @property
     def seen(self) -> int:
@@ -181,7 +183,7 @@ def _counted(found: BulkResult, verb: Verb) -> dict[str, Any]:
 
 
 def _nothing(found: BulkResult, verb: Verb, where: str) -> str:
-    kind = "matching " if found.of else ""
+    kind = "other " if found.apart else "matching " if found.of else ""
     return f"no {kind}{verb.noun}s {where}"
 
 

@@ -96,7 +96,8 @@ def list_(
     nothing = f"no {kind} {where(stream, group)}"
     show(session, rows, _COLUMNS, flexible="error", empty=nothing)
     if for_people(session) and len(rows) < total:
-        note(f"{len(rows):,} of {total:,} delayed jobs are shown")
+        among = f"out of {page.looked:,} looked at, of" if wanted else "of"
+        note(f"{len(rows):,} {among} {total:,} delayed jobs are shown")
     print_rest(session, page.next, looked=page.looked, full=len(rows) == limit)
     if for_people(session):
         say_paused(stream, group, paused)

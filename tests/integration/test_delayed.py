@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import redis
@@ -49,6 +50,13 @@ class TestList:
         assert " in 59m " in first
         assert "4 of 10 delayed jobs are shown" in ran.err
         assert "--after delayed:" in ran.err
+
+    def test_a_page_of_a_filter_doesnt_pass_what_waits_for_what_matches(
+        self, url: str, stocked: Stocked
+    ) -> None:
+        words = ("delayed", "list", stocked.stream, *GROUP, "reason=scheduled", "--limit", "1")
+        said = run(url, *words, form="table").err
+        assert re.search(r"1 out of \d+ looked at, of \d+ delayed jobs are shown", said), said
 
     def test_nothing_delayed_says_so(self, url: str, stream: str) -> None:
         fill(url, stream, each=1, kinds=["unread"])

@@ -68,16 +68,48 @@ def test_errors_that_differ_in_values_are_one_kind(url: str, stream: str) -> Non
     assert listed(url, stream, f"fingerprint={lost['value']}") == jobs[2::-1]
 
 
-def test_by_type_and_by_reason(url: str, stream: str) -> None:
+def test_by_type_reason_release_and_worker(url: str, stream: str) -> None:
     bury_all(url, stream, [*LOST, *BUSY, *SILENT])
     for by, expected in (
         ("type", [("send", 5), ("charge", 3), (None, 1)]),
         ("reason", [("exhausted", 5), ("rejected", 3), ("expired", 1)]),
+        ("release", [("r1", 9)]),
+        ("worker", [("worker-1", 9)]),
     ):
         rows = run(url, "dlq", "list", stream, "--group", "mail", "--by", by).rows
         assert [(row["value"], row["count"]) for row in rows] == expected
     filtered = run(url, "dlq", "list", stream, "--group", "mail", "--by", "type", "error:busy")
     assert [(row["value"], row["count"]) for row in filtered.rows] == [("send", 5)]
+
+
+def test_a_release_that_no_record_tells_is_counted_as_none(
+    url: str, stream: str, raw: redis.Redis
+) -> None:
+    jobs = bury_all(url, stream, BUSY)
+    raw.delete(Keys.of(stream, "mail").job(jobs[0].encode()))
+    words = ("dlq", "list", stream, "--group", "mail", "--by", "release")
+    assert [(row["value"], row["count"]) for row in run(url, *words).rows] == [("r1", 4), (None, 1)]
+    assert "release=r1 --dry-run" in run(url, *words, form="table").err
+
+
+def test_it_says_that_the_group_is_paused(url: str, stream: str) -> None:
+    bury_all(url, stream, BUSY)
+    words = ("dlq", "list", stream, "--group", "mail")
+    assert "paused" not in run(url, *words, form="table").err
+    run(url, "pause", stream, "--group", "mail", "--reason", "bad news")
+    for flags in ((), ("--by", "error")):
+        said = run(url, *words, *flags, form="table").err
+        assert f"group mail of {stream} is paused" in said
+        assert f"to go on: retraced resume {stream} --group mail" in said
+
+
+def test_a_job_id_where_an_entry_is_wanted_is_told(url: str, stream: str) -> None:
+    [job] = bury_all(url, stream, [Death(job="1000-0")])
+    said = run(
+        url, "dlq", "list", stream, "--group", "mail", "--after", f"dead:{job}", form="table"
+    )
+    assert "no dead letter in group mail" in said.err
+    assert "the letter's entry, not its job's id" in said.err
 
 
 def test_kinds_are_shown_with_the_command_that_takes_one(url: str, stream: str) -> None:

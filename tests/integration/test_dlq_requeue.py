@@ -336,4 +336,9 @@ def test_a_dry_run_counts_apart_what_would_be_refused(
     assert "would requeue 12 of 14 dead letters" in asked.err
     assert "2 dead letters would be refused" in asked.err
     assert run(url, *words, "1-1", "--dry-run").rows[0]["count"] == 0
+    only = run(url, *words, "reason=invalid", form="table")
+    assert (only.code, "would requeue none: all that match" in only.err) == (6, True)
+    assert "nothing to do" not in only.err
+    counted = run(url, *words, "reason=invalid", "--dry-run", form="table")
+    assert (counted.code, "no other dead letters in group mail" in counted.err) == (0, True)
     assert left(raw, stream) == 14

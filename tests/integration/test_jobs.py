@@ -166,6 +166,9 @@ class TestList:
         for words, code, says in (
             (("typ=mail",), 2, "did you mean type"),
             (("--after", "nonsense"), 2, "is no place in a list"),
+            (("--state", "queued", "state=dead"), 2, "no job can match"),
+            (("state=unknown",), 2, "no job can match"),
+            (("--state", "held", "died<1h"), 2, "no job can match"),
         ):
             ran = run(url, "jobs", "list", stocked.stream, *GROUP, *words)
             assert (ran.code, says in ran.err) == (code, True)
@@ -174,7 +177,7 @@ class TestList:
     def test_a_table_fits_the_terminal(self, url: str, stocked: Stocked) -> None:
         ran = run(url, "jobs", "list", stocked.stream, *GROUP, form="table")
         assert max(map(len, ran.out.splitlines())) <= 80
-        assert "in all: held 12, ready 6, delayed 6, dead 6" in ran.err
+        assert "in all: held 12, ready 6, unread 6, delayed 6, dead 6, ended 12\n" in ran.err
 
 
 class TestShow:
@@ -310,7 +313,38 @@ class TestCancel:
         assert ran.out.startswith("cancel requested of 12 jobs in group mail")
         words = ("jobs", "cancel", stocked.stream, *GROUP, "--all", "--yes")
         ran = run(url, *words, form="table")
-        assert ran.out.startswith("cancelled 6 jobs, 24 requested in group mail")
+        assert ran.out.startswith("cancelled 6 jobs, 12 requested in group mail")
+
+    def test_what_is_to_end_is_marked_and_counted_apart(self, url: str, stocked: Stocked) -> None:
+        words = ("jobs", "cancel", stocked.stream, *GROUP, "state=queued")
+        marked = {*stocked.ready[:4], stocked.unread[0]}
+        run(url, "jobs", "cancel", stocked.stream, *GROUP, *marked, stocked.held[0])
+        rows = listed(url, stocked.stream, "--limit", "100")
+        asked = {row["id"] for row in rows if row["cancel_requested"]}
+        assert asked == marked | {stocked.held[0]}
+        shown = run(url, "jobs", "list", stocked.stream, *GROUP, "state=queued", form="table")
+        assert shown.out.count("cancel requested, ") == 5
+        assert "; cancel requested: 6" in shown.err
+        dry = run(url, *words, "--dry-run", form="table")
+        assert dry.out.startswith("would cancel 7 jobs in group mail")
+        assert "already of 5 jobs" in dry.err
+        assert run(url, *words, "--yes", form="table").out.startswith("cancel requested of 7 jobs")
+        again = run(url, *words, "--dry-run", form="table")
+        assert (again.code, again.out) == (0, "")
+        assert "already of 12 jobs" in again.err
+        assert "no other jobs in group mail" in again.err
+
+    def test_a_job_counts_once_however_many_groups_it_is_cancelled_in(
+        self, url: str, stream: str
+    ) -> None:
+        fill(url, stream, "audit", each=0)
+        fill(url, stream, "mail", each=3, kinds=["unread"])
+        words = ("jobs", "cancel", stream, "--all")
+        assert run(url, *words, "--dry-run").rows[0]["count"] == 3
+        assert "would cancel 3 jobs;" in run(url, *words).err
+        done = run(url, *words, "--yes", form="table").out
+        assert done.startswith("cancel requested of 6 jobs in the groups of")
+        assert "(a job counts once for each)" in done
 
     def test_a_job_that_may_be_deep_in_a_long_queue_is_not_said_to_be_there(
         self, url: str, raw: redis.Redis, stream: str

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from retraced.cli.dlq.letters import STORY_FIELDS
 from retraced.cli.listing import Row, ago, for_people, shortened, stamps, terminal_width
 from retraced.cli.listing import show as show_rows
 from retraced.cli.output import printable
@@ -15,6 +16,7 @@ from retraced.cli.prose import note
 from retraced.cli.remedy import command
 from retraced.cli.session import Session
 from retraced.cli.words import plural
+from retraced.events import Event
 from retraced.fingerprint import fingerprint, template
 from retraced.store.reads.dead import DeadLetter
 
@@ -48,13 +50,21 @@ class Kind:
 
 @dataclass(slots=True)
 class Census:
-    """Counts by `error`, `type` or `reason`; letters are given newest first."""
+    """Counts by error, type, reason, release or worker; letters are given newest first.
+
+    `by_death`: it is the event of the death that tells, to be given with the letter.
+    """
 
     by: str
     kinds: dict[str | None, Kind] = field(default_factory=dict)
 
-    def add(self, letter: DeadLetter) -> None:
-        value = self._value(letter)
+    @property
+    def by_death(self) -> bool:
+        return self.by in STORY_FIELDS
+
+    def add(self, letter: DeadLetter, death: Event | None = None) -> None:
+        """One more."""
+        value = self._value(letter, death)
         kind = self.kinds.get(value)
         if kind is None:
             common = template(letter.error) if self.by == "error" else ""
@@ -68,8 +78,12 @@ class Census:
         """All kinds, the most frequent first, of equals the newest."""
         return sorted(self.kinds.values(), key=lambda kind: (-kind.count, -kind.newest_ms))
 
-    def _value(self, letter: DeadLetter) -> str | None:
+    def _value(self, letter: DeadLetter, death: Event | None) -> str | None:
         match self.by:
+            case "release":
+                return death.release or None if death else None
+            case "worker":
+                return death.worker or None if death else None
             case "error":
                 return fingerprint(letter.error)
             case "reason":

@@ -28,7 +28,7 @@ from retraced.store.reads.typefield import type_field_of
 Fields = Sequence[tuple[bytes, bytes]]
 
 _BODY_FIELDS = frozenset({"key", "header", "payload"})
-_STORY_FIELDS = frozenset({"worker", "release"})
+STORY_FIELDS = frozenset({"worker", "release"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class DeadLetters:
         if not condition:
             return list(letters)
         deaths: Sequence[Event | None] = [None] * len(letters)
-        if condition.fields & _STORY_FIELDS:
+        if condition.fields & STORY_FIELDS:
             deaths = await deaths_of(self.link, self.keys, letters)
         found = []
         for letter, death in zip(letters, deaths, strict=True):

@@ -16,7 +16,7 @@ class Rehearsal:
 
     def __init__(self, requeuer: Requeuer) -> None:
         self._requeuer = requeuer
-        self._refused = 0
+        self.refused = 0
         self._first = ""
 
     async def possible(self, pages: AsyncIterator[Sequence[Wanted]]) -> AsyncIterator[list[Wanted]]:
@@ -26,14 +26,14 @@ class Rehearsal:
 
     def tell(self) -> None:
         """Says on stderr how many would be refused, and why the first of them."""
-        if self._refused:
-            note(f"{plural(self._refused, 'dead letter')} would be refused, first {self._first}")
+        if self.refused:
+            note(f"{plural(self.refused, 'dead letter')} would be refused, first {self._first}")
 
     async def _is_possible(self, wanted: Wanted) -> bool:
         why = await self._refusal(wanted)
         if why:
             self._first = self._first or f"{wanted.job.decode()}: {why}"
-            self._refused += 1
+            self.refused += 1
         return not why
 
     async def _refusal(self, wanted: Wanted) -> str:

@@ -112,12 +112,16 @@ async def _put_back(
     try:
         with looking(total, quiet=asked.agreed) as progress:
             wanted = letters.wanted(asked, looked=progress.add)
-            return await act_on(
+            found = await act_on(
                 wanted if asked.agreed else rehearsal.possible(wanted),
                 requeuer, session=session, asked=asked, verb=_VERB, total=total, exact=True,
             )  # fmt: skip
     finally:
         rehearsal.tell()
+    found.apart = rehearsal.refused
+    if found.apart and not (asked.agreed or asked.dry_run):
+        raise Refused("would requeue none: all that match would be refused")
+    return found
 
 
 def _check_alone(asked: Asked, steps: object) -> None:

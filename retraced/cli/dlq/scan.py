@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from retraced.cli.dlq.census import Census
 from retraced.cli.dlq.letters import DeadLetters
 from retraced.cli.progress import looking
+from retraced.events import Event
 from retraced.filter import Filter
-from retraced.store.reads.dead import DeadLetter, dead_letter, newest_first
+from retraced.store.reads.dead import DeadLetter, dead_letter, deaths_of, newest_first
 from retraced.store.reads.paging import MOST_IN_PAGE
 
 
@@ -70,8 +71,11 @@ async def count(letters: DeadLetters, span: Span, condition: Filter, census: Cen
     looked = await _begun(letters)
     async with aclosing(_pages(letters, span, looked, condition, MOST_IN_PAGE)) as pages:
         async for page in pages:
-            for letter in page:
-                census.add(letter)
+            deaths: Sequence[Event | None] = [None] * len(page)
+            if census.by_death and page:
+                deaths = await deaths_of(letters.link, letters.keys, page)
+            for letter, death in zip(page, deaths, strict=True):
+                census.add(letter, death)
     return looked
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import click
 
@@ -12,8 +12,10 @@ from retraced.cli.bulk import act_on, rule
 from retraced.cli.bulkresult import BulkResult, Result, report
 from retraced.cli.lookup import groups_meant
 from retraced.cli.options import group_option
+from retraced.cli.prose import note
 from retraced.cli.remedy import where
 from retraced.cli.session import Session
+from retraced.cli.words import plural
 from retraced.keys import Keys
 from retraced.store import writes
 from retraced.store.connection import Link
@@ -39,8 +41,8 @@ Examples:
 
 Ids that are named are cancelled at once; a FILTER and --all are counted first and want --yes.
 FILTER is the same as in `jobs list`. A job that was delayed is cancelled; of others it is
-requested, and WHY says when they end. Unsure: many jobs wait, and if it is one of them, it ends
-when it would be started.
+requested, and WHY says when they end; `jobs list` says it until then, and a second cancel counts
+them apart. Unsure: many jobs wait, and if it is one of them, it ends when it would be started.
 {bulk_json(_VERB, grouped=True)}"""
 )
 @click.argument("stream")
@@ -54,13 +56,21 @@ def cancel(session: Session, stream: str, *, group: str | None, asked: Asked) ->
     when it would be started; a running handler is told within 1.5 s, and the story says by whom.
     """
 
-    async def work(link: Link) -> BulkResult:
+    async def work(link: Link) -> tuple[BulkResult, int]:
         facts, groups = await groups_meant(link, stream, group)
         act = _Cancelling(link, asked.by, bool(asked.ids), facts)
-        pages = _named(asked.ids, groups) if asked.ids else _described(link, groups, asked)
-        return await act_on(pages, act, session=session, asked=asked, verb=_VERB)
+        described = _Described(link, groups, asked)
+        pages = _named(asked.ids, groups) if asked.ids else described.pages()
+        try:
+            found = await act_on(pages, act, session=session, asked=asked, verb=_VERB)
+        finally:
+            described.tell()
+        found.apart = len(described.already)
+        return found, len(groups)
 
-    report(session, session.run(work), asked=asked, verb=_VERB, where=where(stream, group))
+    found, groups = session.run(work)
+    each = " (a job counts once for each)" if groups > 1 and found.would is None else ""
+    report(session, found, asked=asked, verb=_VERB, where=where(stream, group) + each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +129,36 @@ async def _named(jobs: Sequence[bytes], groups: Sequence[Keys]) -> AsyncIterator
     yield [_Target(job, groups) for job in jobs]
 
 
-async def _described(
-    link: Link, groups: Sequence[Keys], asked: Asked
-) -> AsyncIterator[list[_Target]]:
-    """What hasn't ended; those delayed are looked for once more, for one that failed meanwhile."""
-    places = (*BY_FLOW, Place.DELAYED)
-    for keys in groups:
-        async for page in matching(link, keys, wanted=asked.filter, places=places):
-            yield [_Target(row.job, [keys], held=row.place in _HELD) for row in page]
+@dataclass(slots=True)
+class _Described:
+    """What hasn't ended and isn't to end yet. `already`: what is, which is told apart."""
+
+    link: Link
+    groups: Sequence[Keys]
+    asked: Asked
+    already: set[bytes] = field(default_factory=set)
+
+    async def pages(self) -> AsyncIterator[list[_Target]]:
+        """Group by group; a job is counted in one of them only.
+
+        Those delayed are looked for once more, for one that failed meanwhile.
+        """
+        places, counted = (*BY_FLOW, Place.DELAYED), set[bytes]()
+        for keys in self.groups:
+            found = matching(self.link, keys, wanted=self.asked.filter, places=places, cancels=True)
+            async for page in found:
+                rows = [row for row in page if not row.to_cancel]
+                self.already.update(row.job for row in page if row.to_cancel)
+                if not self.asked.agreed and len(self.groups) > 1:
+                    rows = [row for row in rows if row.job not in counted]
+                    counted.update(row.job for row in rows)
+                yield [_Target(row.job, [keys], held=row.place in _HELD) for row in rows]
+
+    def tell(self) -> None:
+        """Says on stderr how many are to end anyway."""
+        if self.already:
+            count = plural(len(self.already), "job")
+            note(f"cancel has been requested already of {count}: not counted here")
 
 
 def _set_aside(results: Sequence[Result]) -> list[Result]:

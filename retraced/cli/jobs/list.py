@@ -8,12 +8,12 @@ import click
 
 from retraced.cli.options import group_option, page_options
 from retraced.cli.session import Session
+from retraced.errors import UsageError
 from retraced.filter import STATES
 
 if TYPE_CHECKING:
-    from retraced.cli.jobs.rows import Counts
     from retraced.store.connection import Link
-    from retraced.store.reads.jobs import Cursor, Listing
+    from retraced.store.reads.jobs import AllCounts, Cursor, Listing
     from retraced.store.reads.pause import Pause
 
 _LISTED = tuple(state for state in STATES if state != "unknown")
@@ -41,7 +41,7 @@ their record is kept). A job that succeeded at once has no record: `trace` finds
 JSON, for each job: id, state, place (held, held-again, ready, unread, delayed, dead, ended), type
 (null: the stream's name, or not known), attempts (charged so far), added_at (RFC 3339), added_ms
 (Unix), age_ms, due_at, due_ms, since_at, since_ms (of a death or an end), worker, release, idle_ms,
-delivery, reason, error, position (for --after).
+delivery, cancel_requested (it ends before its next step), reason, error, position (for --after).
 """,
 )
 @click.argument("stream")
@@ -74,18 +74,23 @@ def list_(
     from retraced.filter import Filter
 
     wanted = Filter.parse(words)
+    if not any(wanted.allows(state) for state in states or _LISTED):
+        raise UsageError(
+            "no job can match: --state and the FILTER leave no state; a list knows "
+            + ", ".join(_LISTED)
+        )
 
-    async def work(link: Link) -> tuple[Listing, Counts, Pause | None]:
+    async def work(link: Link) -> tuple[Listing, AllCounts, Pause | None]:
         from retraced.cli.lookup import found_group
-        from retraced.store.reads.jobs import count_places, list_jobs
+        from retraced.store.reads.jobs import count_all, list_jobs
         from retraced.store.reads.pause import pause_of
 
-        keys, _ = await found_group(link, stream, group)
+        keys, facts = await found_group(link, stream, group)
         page = await list_jobs(
             link, keys, states=states, wanted=wanted, newest=not oldest, beyond=after,
             limit=limit, budget=scan,
         )  # fmt: skip
-        return page, await count_places(link, keys), await pause_of(link, keys)
+        return page, await count_all(link, keys, facts), await pause_of(link, keys)
 
     page, counts, paused = session.run(work)
     narrowed = bool(wanted or states)

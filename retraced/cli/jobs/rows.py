@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from retraced.cli.listing import Row, ago, first_line, for_people, show, stamps
@@ -10,15 +9,13 @@ from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.durations import format_ms
 from retraced.entry import added_ms
-from retraced.store.reads.jobs import JobRow, Listing, Place
-
-Counts = Mapping[Place, int | None]
+from retraced.store.reads.jobs import AllCounts, JobRow, Listing, Place
 
 _COLUMNS = ("job", "state", "type", "attempts", "age", "note")
 
 
 def print_page(
-    session: Session, page: Listing, counts: Counts, *, narrowed: bool, where: str
+    session: Session, page: Listing, counts: AllCounts, *, narrowed: bool, where: str
 ) -> None:
     """Prints the rows, and for people how many there are where."""
     rows = [_row(each, page.now_ms) for each in page.rows]
@@ -49,6 +46,7 @@ def job_data(row: JobRow, now_ms: int) -> dict[str, Any]:
         "release": row.release or None,
         "idle_ms": row.idle_ms,
         "delivery": row.delivery,
+        "cancel_requested": row.to_cancel,
         "reason": row.reason or None,
         "error": row.error or None,
         "position": str(row.cursor),
@@ -74,6 +72,11 @@ def _row(row: JobRow, now_ms: int) -> Row:
 
 
 def _note(row: JobRow, now_ms: int) -> str:
+    about = _about(row, now_ms)
+    return f"cancel requested, {about}" if row.to_cancel else about
+
+
+def _about(row: JobRow, now_ms: int) -> str:
     error = first_line(row.error)
     match row.place:
         case Place.HELD | Place.HELD_AGAIN:
@@ -91,8 +94,11 @@ def _note(row: JobRow, now_ms: int) -> str:
             return f"ended {ago(now_ms - (row.since_ms or now_ms))}"
 
 
-def _counted(counts: Counts) -> str:
-    held = (counts[Place.HELD] or 0) + (counts[Place.HELD_AGAIN] or 0)
-    others = (Place.READY, Place.DELAYED, Place.DEAD, Place.ENDED)
-    told = ", ".join(f"{place.value} {counts[place] or 0:,}" for place in others)
-    return f"in all: held {held:,}, {told}, and those unread"
+def _counted(counts: AllCounts) -> str:
+    places = counts.places
+    held = (places[Place.HELD] or 0) + (places[Place.HELD_AGAIN] or 0)
+    others = (Place.DELAYED, Place.DEAD, Place.ENDED)
+    told = ", ".join(f"{place.value} {places[place] or 0:,}" for place in others)
+    waiting = f"ready {places[Place.READY] or 0:,}, unread {counts.unread}"
+    cancels = f"; cancel requested: {counts.to_cancel:,}" if counts.to_cancel else ""
+    return f"in all: held {held:,}, {waiting}, {told}{cancels}"

@@ -6,23 +6,27 @@ start.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from retraced.filter import Filter
 from retraced.keys import Keys
 from retraced.store.connection import Link
+from retraced.store.reads.backlog import Count, unread
+from retraced.store.reads.groups import StreamFacts
 from retraced.store.reads.places import Bounds, Places
 from retraced.store.reads.replies import if_group, number, redis_now, settled
 from retraced.store.reads.rows import SHOWN, STATES_AT, Cursor, Fetch, JobRow, Needs, Place
 from retraced.store.reads.typefield import type_field_of
 
 __all__ = [
+    "AllCounts",
     "Cursor",
     "JobRow",
     "Listing",
     "Place",
+    "count_all",
     "count_places",
     "list_jobs",
     "matching",
@@ -42,6 +46,15 @@ class Listing:
     rows: list[JobRow] = field(default_factory=list)
     looked: int = 0
     next: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllCounts:
+    """What a group has. `to_cancel`: cancels that wait for the next step of their jobs."""
+
+    places: Mapping[Place, int | None]
+    unread: Count
+    to_cancel: int
 
 
 async def list_jobs(
@@ -68,20 +81,23 @@ async def list_jobs(
         async with aclosing(found) as pages:
             async for looked, matched in pages:
                 if _take(listing, place, looked, matched, limit=limit, budget=budget):
-                    await scan.fetch.complete(listing.rows, SHOWN)
-                    return listing
+                    return await scan.filled_in(listing)
     listing.next = None
-    await scan.fetch.complete(listing.rows, SHOWN)
-    return listing
+    return await scan.filled_in(listing)
 
 
 async def matching(
-    link: Link, keys: Keys, *, wanted: Filter, places: Sequence[Place] = BY_FLOW
+    link: Link,
+    keys: Keys,
+    *,
+    wanted: Filter,
+    places: Sequence[Place] = BY_FLOW,
+    cancels: bool = False,
 ) -> AsyncGenerator[list[JobRow], None]:
     """All jobs of these places that match, oldest first, no job twice.
 
     What is added, or delayed, after the start isn't met. A job that moves against the order of the
-    places while this runs may be missed.
+    places while this runs may be missed. `cancels`: of each it is told whether it is to end.
     """
     scan = await _Scan.begin(link, keys, wanted)
     scan.places.whole = True
@@ -93,6 +109,8 @@ async def matching(
             async for _, matched in pages:
                 fresh = [row for row in matched if row.job not in seen]
                 seen.update(row.job for row in fresh)
+                if cancels:
+                    await scan.fetch.cancels(fresh)
                 yield fresh
 
 
@@ -102,7 +120,7 @@ async def with_bodies(
     """As `matching`, each with all of its fields; without those that are gone meanwhile."""
     bounds = await Bounds.of(link, keys)
     fetch = Fetch(link, keys, await type_field_of(link, keys), bounds.oldest)
-    async with aclosing(matching(link, keys, wanted=wanted)) as pages:
+    async with aclosing(matching(link, keys, wanted=wanted, cancels=True)) as pages:
         async for page in pages:
             await fetch.bodies(page)
             yield [row for row in page if row.fields]
@@ -132,6 +150,16 @@ async def count_places(link: Link, keys: Keys) -> dict[Place, int | None]:
     }
 
 
+async def count_all(link: Link, keys: Keys, stream: StreamFacts) -> AllCounts:
+    """How many jobs are in each place, and how many of them are to end."""
+    position = stream.positions.get(keys.group)
+    waiting = Count(0)
+    if position is not None:
+        waiting = await unread(link, keys.stream, length=stream.entries, last_delivered=position)
+    to_cancel = number(await link.call("SCARD", keys.cancelled))
+    return AllCounts(await count_places(link, keys), waiting, to_cancel)
+
+
 @dataclass(slots=True)
 class _Scan:
     """Goes through places and asks the filter."""
@@ -150,6 +178,12 @@ class _Scan:
         fetch = Fetch(link, keys, await type_field_of(link, keys), bounds.oldest)
         places = Places(link, keys, bounds, fetch)
         return cls(places, fetch, wanted, states, await redis_now(link))
+
+    async def filled_in(self, listing: Listing) -> Listing:
+        """The listing, its rows with all that a list shows."""
+        await self.fetch.complete(listing.rows, SHOWN)
+        await self.fetch.cancels(listing.rows)
+        return listing
 
     async def pages(
         self, place: Place, *, newest: bool = False, beyond: bytes | None = None, most: int = PAGE

@@ -17,6 +17,8 @@ from retraced.store.reads.typefield import type_in
 
 _BODIES = 20  # entries asked for in one pipeline
 _RECORDS = 50
+_CANCELS = 100
+_TO_CANCEL = frozenset({"queued", "held"})
 _ABOUT = (b"state", b"attempt", b"reason", b"error", b"due", b"ended", b"e_count")
 _RECORDED = frozenset({"attempt", "error", "fingerprint", "reason"})
 
@@ -73,6 +75,7 @@ class JobRow:
     fetched; `type` None: it names none, or that isn't known (then `fields` is None too).
     `since_ms`: when it died or ended. `worker`: who holds it, else who told of it last.
     `in_record`: the fields are in its record. `events`: how many its record has had.
+    `to_cancel`: a cancel waits for its next step.
     """
 
     job: bytes
@@ -92,6 +95,7 @@ class JobRow:
     fields: Mapping[bytes, bytes] | None = None
     in_record: bool = False
     events: int = 0
+    to_cancel: bool = False
 
     @property
     def cursor(self) -> Cursor:
@@ -178,6 +182,14 @@ class Fetch:
         if needs.event:
             await self._holders([row for row in rows if row.state == "held"])
             await self._events([row for row in rows if row.state != "held" and row.events])
+
+    async def cancels(self, rows: Sequence[JobRow]) -> None:
+        """Whether a cancel waits for their next step: only what is queued or held has that."""
+        for page in _pages([row for row in rows if row.state in _TO_CANCEL], _CANCELS):
+            jobs = [row.job for row in page]
+            flags = await self.link.call("SMISMEMBER", self.keys.cancelled, *jobs)
+            for row, flag in zip(page, flags, strict=True):
+                row.to_cancel = bool(flag)
 
     async def bodies(self, rows: Sequence[JobRow]) -> None:
         """All of the producer's fields of each, whatever has been fetched of them."""
