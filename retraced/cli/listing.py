@@ -159,9 +159,9 @@ def _cut(
     for column in names:
         if _room(rows, columns, None) < -_GAP and _room(rows, columns, flexible) < _FAIR:
             rows = _shortened(rows, column, _FAIR)
-    for column in (flexible, *names):
-        if column in columns:
-            rows = _shortened(rows, column, max(_room(rows, columns, column), _LEAST))
+    first = [column for column in columns if column == flexible]
+    for column in (*first, *names):
+        rows = _shortened(rows, column, max(_room(rows, columns, column), _LEAST))
     return list(rows)
 
 
