@@ -22,7 +22,7 @@ from retraced.cli.bulkresult import (
     summary,
     would,
 )
-from retraced.cli.progress import Progress
+from retraced.cli.progress import Progress, counted
 from retraced.cli.prose import note
 from retraced.cli.session import Session
 from retraced.errors import NotFound, Refused, ScriptFailed, StoreError, Unavailable, WrongType
@@ -95,18 +95,22 @@ async def act_on(
     total: int | None = None,
     exact: bool = False,
     behind: Behind | None = None,
+    again: Callable[[], AsyncIterator[Sequence[C]]] | None = None,
 ) -> BulkResult:
     """Acts on what the pages hold, a few at a time; `report` tells the result afterwards.
 
     `pages` hold what matches the filter already, and may be empty. `total`: how many there are to
     look through; `exact`: to count them all must be looked at, not each of them would be acted on.
     `behind`: where a second run would act again on what the first one did, and can begin later.
+    `again`: gives the pages once more, so that what matches a FILTER is counted first.
     Without agreement nothing is done: a dry run counts, else Refused has the count.
     """
     if not asked.agreed:
         return await _count(pages, asked=asked, verb=verb, total=total, exact=exact)
-    known = None if asked.filter or asked.ids else _limited(total, asked)
-    progress = Progress(verb.done, total=known, quiet=bool(asked.ids) or _on_terminal(session))
+    quiet, known = bool(asked.ids) or _on_terminal(session), _limited(total, asked)
+    if asked.filter:
+        known = await counted(again(), most=asked.limit) if again and not quiet else None
+    progress = Progress(verb.done, total=known, quiet=quiet)
     going_on = _GoingOn(asked, verb, behind)
     pace, found = _Pace(asked.rate_per_s), BulkResult(of=total)
     work = _Work(act, session, asked, verb, pace, progress, found, going_on)

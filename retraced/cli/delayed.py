@@ -171,7 +171,10 @@ def _act(
         keys, _ = await found_group(link, stream, group)
         total = None if asked.ids else (await count_places(link, keys))[Place.DELAYED]
         act, pages = Each(link, keys, write, asked.by), _candidates(link, keys, asked)
-        return await act_on(pages, act, session=session, asked=asked, verb=verb, total=total)
+        return await act_on(
+            pages, act, session=session, asked=asked, verb=verb, total=total,
+            again=lambda: _candidates(link, keys, asked),
+        )  # fmt: skip
 
     report(session, session.run(work), asked=asked, verb=verb, where=where(stream, group))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,21 @@ def looking(total: int | None, *, quiet: bool = False) -> Iterator[Progress]:
         yield progress
     finally:
         progress.close()
+
+
+async def counted(pages: AsyncIterator[Sequence[object]], *, most: int | None) -> int:
+    """How many the pages hold, no more than `most`; shows how far it is if that takes long."""
+    count = 0
+    progress = Progress("counted", total=None, quiet=not sys.stderr.isatty(), passing=True)
+    try:
+        async for page in pages:
+            count += len(page)
+            progress.add(len(page))
+            if most is not None and count >= most:
+                return most
+    finally:
+        progress.close()
+    return count
 
 
 class Progress:

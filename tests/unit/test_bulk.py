@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from retraced.cli.session import Session
 from retraced.errors import Unavailable
 from retraced.filter import Filter
 from retraced.store.writes import Ruling
+from tests.terminal import shows, terminal
 
 VERB = Verb("cancel", "cancelled")
 LINE = CommandLine((("jobs",), ("cancel",), ("mails",), ("--all",), ("--yes",)))
@@ -79,3 +81,15 @@ def test_what_would_be_done_twice_isnt_asked_again(capsys: pytest.CaptureFixture
         asyncio.run(work)
     assert act.calls == 1
     assert "--from 3-0" in capsys.readouterr().err
+
+
+def test_what_matches_a_filter_is_counted_before_so_that_a_bar_has_an_end() -> None:
+    some = replace(ALL, filter=Filter.parse(["type=mail"]), every=False)
+    for asked, shown in ((some, "8/8"), (replace(some, limit=5), "5/5")):
+        with terminal() as screen:
+            work = act_on(
+                two_pages(), done, session=Session(format=Format.JSON), asked=asked, verb=VERB,
+                again=two_pages,
+            )  # fmt: skip
+            asyncio.run(work)
+            assert shows(screen, shown)

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, suppress
+from collections.abc import AsyncIterator
 
 import pytest
 
 from retraced.cli import progress
-from tests.waiting import wait_until
-
-
-@contextmanager
-def terminal() -> Iterator[int]:
-    """The other end of a terminal that is standard error meanwhile."""
-    ours, theirs = os.openpty()
-    os.set_blocking(ours, False)
-    with os.fdopen(theirs, "w", buffering=1) as screen, redirect_stderr(screen):
-        yield ours
-    os.close(ours)
-
-
-def shows(screen: int, text: str, *, without: str = "\0") -> bool:
-    """Whether the text comes (a terminal hands it on a little late), and the other one doesn't."""
-    seen = ""
-
-    def read() -> bool:
-        nonlocal seen
-        with suppress(BlockingIOError):
-            seen += os.read(screen, 65536).decode()
-        return text in seen
-
-    wait_until(read, 5, f"{text!r} on the terminal")
-    return without not in seen
+from tests.terminal import shows, terminal
 
 
 def test_a_long_look_shows_a_bar_and_wipes_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,3 +46,18 @@ def test_without_a_terminal_nothing_is_said(
     with progress.looking(1000) as look:
         look.add(1000)
     assert capsys.readouterr().err == ""
+
+
+def test_a_long_count_is_shown_and_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_PATIENCE_S", 0.0)
+
+    async def pages() -> AsyncIterator[list[int]]:
+        yield [1, 2, 3]
+        yield [4, 5]
+
+    with terminal() as screen:
+        assert asyncio.run(progress.counted(pages(), most=None)) == 5
+        assert shows(screen, "counted: 3")
+        assert asyncio.run(progress.counted(pages(), most=2)) == 2
+        os.write(sys.stderr.fileno(), b"end")
+        assert shows(screen, "\r\x1b[Kend")

@@ -75,7 +75,7 @@ class DeadLetters:
         return await fields_of(self.link, self.keys, letter)
 
     async def wanted(
-        self, asked: Asked, *, looked: Callable[[int], None]
+        self, asked: Asked, *, looked: Callable[[int], None] = lambda _: None
     ) -> AsyncIterator[list[Wanted]]:
         """What is asked for, in pages, the oldest first; what dies from now on isn't in it.
 

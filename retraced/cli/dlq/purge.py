@@ -72,6 +72,7 @@ async def _purge(link: Link, session: Session, stream: str, group: str, asked: A
             asked=asked,
             verb=_VERB,
             total=total,
+            again=lambda: letters.wanted(asked),
         )
 
 

@@ -115,6 +115,7 @@ async def _put_back(
             found = await act_on(
                 wanted if asked.agreed else rehearsal.possible(wanted),
                 requeuer, session=session, asked=asked, verb=_VERB, total=total, exact=True,
+                again=lambda: letters.wanted(asked),
             )  # fmt: skip
     finally:
         rehearsal.tell()

@@ -62,7 +62,10 @@ def cancel(session: Session, stream: str, *, group: str | None, asked: Asked) ->
         described = _Described(link, groups, asked)
         pages = _named(asked.ids, groups) if asked.ids else described.pages()
         try:
-            found = await act_on(pages, act, session=session, asked=asked, verb=_VERB)
+            found = await act_on(
+                pages, act, session=session, asked=asked, verb=_VERB,
+                again=lambda: _Described(link, groups, asked).pages(),
+            )  # fmt: skip
         finally:
             described.tell()
         found.apart = len(described.already)
