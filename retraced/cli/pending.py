@@ -97,9 +97,11 @@ def _row(holding: Holding, ready: bytes) -> Row:
 
 
 def _state(holding: Holding) -> str:
-    """What it does, and for how long if it runs."""
+    """What it does, and for how long if it runs; how long a stalled one is silent, IDLE tells."""
     state = state_word(holding)
-    return state if holding.ran_ms is None else f"{state} {format_ms(holding.ran_ms)}"
+    if holding.stalled or holding.ran_ms is None:
+        return state
+    return f"{state} {format_ms(holding.ran_ms)}"
 
 
 def _nothing(stream: str, group: str) -> str:
