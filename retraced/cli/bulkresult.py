@@ -90,7 +90,7 @@ def report(session: Session, found: BulkResult, *, asked: Asked, verb: Verb, whe
         _report_bulk(session, found, verb=verb, where=where)
     elif session.form not in BY_LINE:
         rows = [result_row(each, verb) for each in found.results]
-        show(session, rows, _columns(found.results), flexible="why")
+        show(session, rows, _columns(found.results), below=("why",))
     _check(found, asked=asked, verb=verb)
 
 
@@ -169,7 +169,7 @@ def _report_bulk(session: Session, found: BulkResult, *, verb: Verb, where: str)
         click.echo(f"{summary(found, verb)} {where}")
         if found.not_done:
             rows = [result_row(each, verb) for each in found.not_done]
-            show(session, rows, _columns(found.not_done), flexible="why")
+            show(session, rows, _columns(found.not_done), below=("why",))
 
 
 def _counted(found: BulkResult, verb: Verb) -> dict[str, Any]:

@@ -268,6 +268,14 @@ class TestCancel:
         assert said[stocked.done[0]][0] == "missing"
         assert ran.code == 6
 
+    def test_a_person_reads_all_of_why_within_80_columns(self, url: str, stocked: Stocked) -> None:
+        words = ("jobs", "cancel", stocked.stream, *GROUP, stocked.held[0], stocked.held[1])
+        ran = run(url, *words, form="table")
+        assert max(map(len, ran.out.splitlines())) <= 80
+        assert "…" not in ran.out
+        assert "running on worker-1: it is told within 1.5 s" in ran.out
+        assert "within 1.5 s if it runs, else before it starts" in " ".join(ran.out.split())
+
     def test_all_groups_of_the_stream_are_asked(
         self, url: str, raw: redis.Redis, stream: str
     ) -> None:
