@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from retraced.errors import RetracedError
-from retraced.handlers.child import returned
+from retraced.handlers.exits import returned
 from retraced.log import Log
 from retraced.maintenance.metering import Meter
 from retraced.maintenance.pausing import Pauser

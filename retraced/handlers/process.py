@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from retraced.errors import ConfigError
-from retraced.handlers.child import Child, Reading, Writing, returned
+from retraced.handlers.child import Child
+from retraced.handlers.exits import returned
+from retraced.handlers.pipes import Reading, Writing
 from retraced.job import Job
 from retraced.outcome import Failed, Outcome, Rejected, Succeeded, TimedOut
 

@@ -15,7 +15,9 @@ from typing import Any
 
 from retraced.entry import Entry
 from retraced.errors import ConfigError
-from retraced.handlers.child import Child, Reading, Writing, returned
+from retraced.handlers.child import Child
+from retraced.handlers.exits import returned
+from retraced.handlers.pipes import Reading, Writing
 from retraced.job import Job
 from retraced.outcome import (
     Crashed,

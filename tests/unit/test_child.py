@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from retraced.handlers.child import Child, Reading, Writing, returned
+from retraced.handlers.child import Child
+from retraced.handlers.exits import returned
+from retraced.handlers.pipes import Reading, Writing
 
 
 async def test_what_is_left_in_a_pipe_is_taken_before_it_is_closed() -> None:
