@@ -119,9 +119,11 @@ class Session:
 async def _with_link(connector: Connector, work: Callable[[Link], Awaitable[T]]) -> T:
     import asyncio
 
+    from retraced.store.steady import SteadyLink
+
     try:
         async with asyncio.timeout(GIVE_UP_AFTER_S):
-            link = await connector.open(steady=True)
+            link = await connector.open(kind=SteadyLink)
     except TimeoutError:
         raise Unavailable(
             f"can't reach {connector.safe_url}: no answer in {GIVE_UP_AFTER_S:.0f} s"

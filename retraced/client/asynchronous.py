@@ -13,7 +13,8 @@ from retraced.client.cancelling import check
 from retraced.client.newjob import Duration, JobOptions, NewJob
 from retraced.errors import StoreError
 from retraced.keys import Keys, stream_bytes
-from retraced.store.connection import Link, Pool
+from retraced.store.connection import Link
+from retraced.store.pool import Pool
 from retraced.store.writes import cancel
 
 

@@ -13,7 +13,8 @@ from retraced.client.cancelling import check
 from retraced.client.newjob import Duration, JobOptions, NewJob
 from retraced.errors import StoreError
 from retraced.keys import Keys, stream_bytes
-from retraced.store.connection import BlockingLink, Connector
+from retraced.store.blocking import BlockingLink
+from retraced.store.connection import Connector
 from retraced.store.writes import cancel
 
 

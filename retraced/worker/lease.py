@@ -17,7 +17,8 @@ from time import monotonic
 from retraced.errors import StoreError, Unavailable
 from retraced.log import Log
 from retraced.store import writes
-from retraced.store.connection import BlockingLink, Connector
+from retraced.store.blocking import BlockingLink
+from retraced.store.connection import Connector
 from retraced.store.writes import Answer, Author, Beat
 from retraced.worker import trouble
 from retraced.worker.delivery import Delivery

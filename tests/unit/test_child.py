@@ -107,7 +107,7 @@ async def test_two_thousand_children_leave_nothing_behind() -> None:
     await some()
     before = open_files()
     await asyncio.gather(*(some() for _ in range(8)))
-    assert open_files() == before
+    assert open_files() <= before  # fewer: what an earlier test had left was collected
     assert all(reaped(pid) for pid in pids)
 
 

@@ -23,7 +23,7 @@ from retraced.outcome import (
     decide,
 )
 from retraced.store import writes
-from retraced.store.connection import BlockingLink
+from retraced.store.blocking import BlockingLink
 from retraced.store.scripts import Call
 from retraced.store.writes import Answer, Author, Beat, Held, Moved, Source
 from tests.properties.model.job import MAX_ATTEMPTS, MAX_CRASHES

@@ -9,7 +9,7 @@ from retraced.keys import Keys
 from retraced.outcome import Outcome
 from retraced.retention import Retention
 from retraced.store import writes
-from retraced.store.connection import BlockingLink
+from retraced.store.blocking import BlockingLink
 from retraced.store.scripts import Call
 from retraced.store.writes import Answer, Author, Reclaimed, Ruling, Source, Taken, Verdict
 from tests.properties.model.agreement import check, check_fields

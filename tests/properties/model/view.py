@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retraced.keys import Keys
-from retraced.store.connection import BlockingLink
+from retraced.store.blocking import BlockingLink
 from retraced.store.scripts import Argument
 from retraced.store.writes import Source
 

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from retraced.outcome import Outcome
 from retraced.retention import Retention
-from retraced.store.connection import BlockingLink
+from retraced.store.blocking import BlockingLink
 from retraced.store.writes import Answer, Author
 from tests.properties.model.drawn import (
     GROUPS,
