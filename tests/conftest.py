@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
+from zlib import crc32
 
 import pytest
 import redis
@@ -37,7 +38,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server_name" in metafunc.fixturenames:
-        names = metafunc.config.stash[_CHOICE].names
+        names: Sequence[str] = metafunc.config.stash[_CHOICE].names
+        if metafunc.definition.get_closest_marker("by_turns"):
+            names = [names[crc32(metafunc.definition.nodeid.encode()) % len(names)]]
         metafunc.parametrize("server_name", names, scope="session")
 
 

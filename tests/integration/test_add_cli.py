@@ -12,6 +12,8 @@ from tests.commands import run
 from tests.driver import stored
 from tests.servers import free_port
 
+pytestmark = pytest.mark.by_turns
+
 
 def test_pairs_make_a_bare_entry_and_its_id_is_printed(
     url: str, stream: str, raw: redis.Redis

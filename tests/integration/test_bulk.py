@@ -25,6 +25,8 @@ from tests.servers import Server
 from tests.stock import Stocked, fill
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.by_turns
+
 GROUP = ("--group", "mail")
 MANY = 120
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import signal
 import socket
 
+import pytest
+
 from tests.commands import Ran, run
 from tests.waiting import wait_until
 from tests.workers import Crew
+
+pytestmark = pytest.mark.by_turns
 
 HOST = socket.gethostname()
 

@@ -16,6 +16,8 @@ from retraced.cli.names import known
 from tests.commands import run
 from tests.servers import Server
 
+pytestmark = pytest.mark.by_turns
+
 GONE = "redis://127.0.0.1:1"
 
 # What readline does: it breaks words at blanks, `:` and `=`, and takes what the function answers

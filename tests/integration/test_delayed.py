@@ -13,6 +13,8 @@ from tests.commands import run
 from tests.driver import stored
 from tests.stock import DELAYS, Stocked, fill
 
+pytestmark = pytest.mark.by_turns
+
 GROUP = ("--group", "mail")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.by_turns, pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 class Demo:

@@ -6,12 +6,15 @@ import asyncio
 import getpass
 import socket
 
+import pytest
 import redis
 
 from retraced.keys import Keys
 from retraced.store.connection import Connector
 from tests.commands import run
 from tests.driver import Driver
+
+pytestmark = pytest.mark.by_turns
 
 
 def buried(

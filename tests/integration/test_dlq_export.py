@@ -6,12 +6,15 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
 import redis
 
 from retraced.keys import Keys
 from tests.commands import run
 from tests.driver import stored
 from tests.integration.dead import Death, bury_all
+
+pytestmark = pytest.mark.by_turns
 
 RAW = Death(
     "boom \x07", "rejected", (b"type", b"send", b"payload", b"\x00\xff\x80{", b"delay", b"5s")

@@ -11,6 +11,8 @@ from tests.commands import run
 from tests.integration.dead import Death, bury_all
 from tests.stock import fill
 
+pytestmark = pytest.mark.by_turns
+
 BUSY = [Death(f"ConnectionError: line {n} is busy") for n in range(5)]
 LOST = [
     Death(f"no order {n:08x} of 'u{n}'", "rejected", ("type", "charge", "payload", f"{n}"))

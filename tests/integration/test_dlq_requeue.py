@@ -18,6 +18,8 @@ from tests.integration.dead import PAYLOAD, Death, bury_all
 from tests.waiting import wait_until
 from tests.workers import Crew
 
+pytestmark = pytest.mark.by_turns
+
 INVALID = Death('payload.user: expected int, found "x" (str)', "invalid",
                 ("type", "send", "payload", '{"user": "x"}'))  # fmt: skip
 

@@ -21,6 +21,8 @@ from tests.servers import Server
 from tests.stock import Stocked, fill
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.by_turns
+
 
 @pytest.fixture
 def stocked(url: str, stream: str) -> Stocked:

@@ -23,6 +23,8 @@ from retraced.outcome import Failed, Outcome, Rejected, Succeeded, TimedOut
 from tests.processes import gone
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.by_turns
+
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 

@@ -17,6 +17,8 @@ from tests.commands import run
 from tests.driver import Driver
 from tests.stock import fill
 
+pytestmark = pytest.mark.by_turns
+
 SHOW = ("groups", "show")
 
 

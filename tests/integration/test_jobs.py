@@ -16,6 +16,8 @@ from tests.driver import Driver
 from tests.servers import Server
 from tests.stock import KINDS, Stocked, fill
 
+pytestmark = pytest.mark.by_turns
+
 GROUP = ("--group", "mail")
 STATES = {
     "done_after_retries": "done",

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 
 from tests.commands import run
 from tests.stock import fill
+
+pytestmark = pytest.mark.by_turns
 
 GROUP = ("--group", "mail")
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.accounts import Account
 from tests.integration.test_consume import add
 from tests.waiting import wait_until
 from tests.workers import Crew, Ledger
+
+pytestmark = pytest.mark.by_turns
 
 
 def times(raw: Any, account: Account) -> dict[tuple[str, str], int]:

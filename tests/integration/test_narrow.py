@@ -12,6 +12,8 @@ from retraced.store.writes import Source
 from tests.commands import run
 from tests.driver import Driver
 
+pytestmark = pytest.mark.by_turns
+
 LONG = "send.the.monthly.invoice.of.all.tenants.and.tell.their.accountants.about.it.v2"
 
 

@@ -10,6 +10,8 @@ from retraced.store.connection import Connector
 from tests.commands import run
 from tests.driver import Driver
 
+pytestmark = pytest.mark.by_turns
+
 
 @pytest.fixture
 def paused(url: str, stream: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import shlex
 from typing import Any
 
+import pytest
 import redis
 
 from retraced.keys import Keys
@@ -13,6 +14,8 @@ from retraced.store.connection import Connector
 from retraced.store.writes import Held, Source
 from tests.commands import run
 from tests.driver import Driver, stored
+
+pytestmark = pytest.mark.by_turns
 
 
 def held_twice(url: str, stream: str, **facts: str | int) -> tuple[str, str]:

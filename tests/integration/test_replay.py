@@ -14,6 +14,8 @@ from retraced.store.writes import Source
 from tests.commands import run
 from tests.driver import Driver
 
+pytestmark = pytest.mark.by_turns
+
 TYPES = ("mail", "sms", "mail", "sms", "mail")
 
 

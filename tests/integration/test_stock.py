@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import redis
 
 from retraced.keys import Keys
 from tests.driver import stored
 from tests.stock import KINDS, fill
+
+pytestmark = pytest.mark.by_turns
 
 EACH = 12
 

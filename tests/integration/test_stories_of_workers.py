@@ -11,6 +11,8 @@ from tests.commands import run
 from tests.waiting import wait_until
 from tests.workers import Crew
 
+pytestmark = pytest.mark.by_turns
+
 GROUP = ("--group", "g")
 
 

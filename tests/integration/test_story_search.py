@@ -12,6 +12,8 @@ from retraced.keys import Keys
 from retraced.store.connection import Link
 from retraced.store.reads.eventlog import latest, search
 
+pytestmark = pytest.mark.by_turns
+
 BEGAN_MS = 1_795_000_000_000
 BACKLOG_MS = 600_000  # so long after they were added the jobs below were completed
 ENTRIES, JOBS_EACH = 5_000, 20

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 
+import pytest
 import redis
 
 from retraced.histogram import bucket
@@ -18,6 +19,8 @@ from tests.servers import Server
 from tests.stock import Stocked, stock
 from tests.waiting import eventually
 from tests.workers import Crew
+
+pytestmark = pytest.mark.by_turns
 
 BEATS: dict[str, str | int] = {"host": "here", "pid": 4711, "concurrency": 10, "release": "v1.4"}
 

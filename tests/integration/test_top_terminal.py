@@ -25,6 +25,8 @@ from tests.commands import run
 from tests.servers import Server
 from tests.stock import fill, stock
 
+pytestmark = pytest.mark.by_turns
+
 COLOUR = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-7]|9[0-7]|38;[0-9;]*)m")
 WITHOUT_TEXTUAL = (
     "import sys; sys.modules['textual'] = None; from retraced.cli.main import main; main()"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 import redis
 
 from retraced.keys import Keys
@@ -18,6 +19,8 @@ from retraced.store.writes import Held, Source, cancel, pause, requeue
 from tests.commands import run
 from tests.driver import Driver
 from tests.servers import Server
+
+pytestmark = pytest.mark.by_turns
 
 Work = Callable[[Driver], Awaitable[str]]
 
