@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 import time
 from collections.abc import Awaitable, Callable
@@ -357,7 +358,8 @@ def test_a_worker_whose_loop_hangs_is_told(url: str, stream: str) -> None:
 
     drive(url, stream, hang)
     row = finding(seen(url, stream), "stalled")
-    assert (row["level"], "has hung for 45s" in row["found"]) == ("warning", True)
+    assert row["level"] == "warning"
+    assert re.search(r"has hung for 4[5-9]", row["found"]), row["found"]
 
 
 def test_a_group_that_its_stream_has_lost_is_a_problem_and_the_command_makes_it_again(
