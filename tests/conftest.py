@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
@@ -26,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As a run in the background has it; the processes under test would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         config.stash[_CHOICE] = choose(config.getoption("--servers"), ci=in_ci())
     except RuntimeError as error:
@@ -63,6 +68,14 @@ def private_server(server_name: str) -> Iterator[Server]:
     server = make(server_name)
     yield server
     server.close()
+
+
+@pytest.fixture
+def port_6379(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A turn at port 6379, which the first embedded server takes: one test at a time."""
+    with (tmp_path_factory.getbasetemp().parent / "port-6379.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

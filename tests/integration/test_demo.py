@@ -31,7 +31,6 @@ class Demo:
                 stdin=subprocess.DEVNULL,
                 stdout=shown,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - there are no threads here
             )
 
     @property
@@ -99,11 +98,6 @@ def test_a_demo_that_goes_wrong_says_why_and_leaves_nothing(demo: Demo) -> None:
     assert "the worker mail-1 ended with -9" in demo.shown
     assert "Traceback" not in demo.shown
     wait_until(lambda: not demo.left(), 5, "its processes and files are gone")
-
-
-def _heed_ctrl_c() -> None:
-    """A test run that was started in the background hands an ignored SIGINT on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _sums(shown: str, total: str, *parts: str) -> list[int]:

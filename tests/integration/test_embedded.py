@@ -20,8 +20,7 @@ from retraced.errors import ConfigError
 from tests.servers import free_port
 from tests.waiting import wait_until
 
-# They meet at port 6379, which the first embedded server takes: one after another.
-pytestmark = pytest.mark.xdist_group("port 6379")
+pytestmark = [pytest.mark.usefixtures("port_6379"), pytest.mark.timeout(180)]
 
 # Joins, says where, and leaves when its stdin closes.
 _USER = """

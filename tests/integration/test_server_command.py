@@ -14,8 +14,7 @@ import pytest
 from retraced import embedded
 from tests.servers import ask, free_port
 
-# They meet at port 6379, which the first embedded server takes: one after another.
-pytestmark = pytest.mark.xdist_group("port 6379")
+pytestmark = [pytest.mark.usefixtures("port_6379"), pytest.mark.timeout(180)]
 
 
 class Terminal:

@@ -41,8 +41,6 @@ from retraced.errors import Reject, Retry, Snooze
 from retraced.job import Job
 from retraced.registry import Registry
 
-pytestmark = pytest.mark.by_turns
-
 class App:
     def __init__(self):
         self.registry = Registry()

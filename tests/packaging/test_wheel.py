@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("port 6379"),
+    pytest.mark.usefixtures("port_6379"),
 ]
 
 
