@@ -172,7 +172,7 @@ def test_a_queued_job_takes_no_more_than_its_bare_entry(
 ) -> None:
     with Client(private_server.url) as client:
         for _ in range(JOBS):  # by turns: ids of one pace take the same room
-            own.xadd("costs", dict(FIELDS))
+            own.xadd("costs", dict[Any, Any](FIELDS))
             client.add("ours", FIELDS["type"], {"to": "ada@example.org", "subject": "hello"})
     assert sorted(own.keys()) == [b"costs", b"ours"]
     assert used(own, "ours") <= 1.02 * used(own, "costs")
