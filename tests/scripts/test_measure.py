@@ -94,14 +94,14 @@ class TestRates:
 
     def test_are_kept_for_three_hours(self, board: Board) -> None:
         now = board.now() // 60_000
-        for back in range(250):  # the present minute, too: it may end meanwhile
+        for back in range(1, 250):
             board.raw.hset(board.keys.rates, now - back, "{}")
         board.raw.hset(board.keys.rates, mapping={"odd": "{}", str(now + 99): "{}"})
         measure(board)
         kept = {int(name) for name in board.raw.hkeys(board.keys.rates)}
         assert max(kept) in (now, now + 1)
         assert min(kept) == max(kept) - 179
-        assert len(kept) == 180
+        assert len(kept) in (179, 180)  # the minute may have ended meanwhile
 
     def test_are_kept_without_a_stream(self, board: Board) -> None:
         board.raw.delete(board.keys.stream)
