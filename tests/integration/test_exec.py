@@ -301,4 +301,4 @@ async def test_runs_leave_no_file_descriptor_behind(tmp_path: Path) -> None:
     await run("true", b"x" * (1 << 20))
     await run(shell("sleep 60"), timeout_ms=50)
     await ProcessRunner(str(tmp_path / "missing")).run(job_of(*PLAIN), b"x")
-    assert open_files() == before
+    assert open_files() <= before  # fewer: what an earlier test had left was collected

@@ -394,4 +394,4 @@ async def test_runs_leave_no_file_descriptor_behind(module: str) -> None:
     before = open_files()
     await run(module, "leave", code=1)
     await runner(module, grace_s=0.2).run(*job_of("ignore_sigterm", note=os.devnull), timeout_ms=1)
-    assert open_files() == before
+    assert open_files() <= before  # fewer: what an earlier test had left was collected
