@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.commands import Ran, run, understood
-from tests.servers import ProcessServer, Server
+from tests.servers import EMBEDDED, ProcessServer, Server, make
 from tests.waiting import wait_until
 from tests.workers import Crew
 
@@ -117,13 +117,17 @@ def test_what_a_restart_would_lose_is_told(private_server: Server, mine: redis.R
     assert finding(doctor(private_server.url), "persistence")["level"] == "ok"
 
 
-def test_a_snapshot_that_failed_is_a_problem(private_server: Server, mine: redis.Redis) -> None:
-    if not isinstance(private_server, ProcessServer):
-        pytest.skip("its directory is in the container")
-    private_server.spoil_snapshots()
-    mine.bgsave()
-    wait_until(lambda: mine.info()["rdb_last_bgsave_status"] == "err", 20, "it fails")
-    row = finding(doctor(private_server.url), "persistence")
+def test_a_snapshot_that_failed_is_a_problem() -> None:
+    server = make(EMBEDDED)  # a container's directory is out of reach
+    assert isinstance(server, ProcessServer)
+    try:
+        server.spoil_snapshots()
+        with redis.Redis.from_url(server.url) as client:
+            client.bgsave()
+            wait_until(lambda: client.info()["rdb_last_bgsave_status"] == "err", 20, "it fails")
+        row = finding(doctor(server.url), "persistence")
+    finally:
+        server.close()
     assert (row["level"], "the last snapshot failed" in row["found"]) == ("problem", True)
 
 

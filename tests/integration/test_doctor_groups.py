@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable
 
 import orjson
-import pytest
 import redis
 
 from retraced.keys import GROUPS, Keys
@@ -212,11 +211,12 @@ def test_entries_trimmed_before_they_were_delivered_are_found(
             await driver.add("to", "ada")
 
     drive(url, stream, take_some)
-    if "entries-read" not in raw.xinfo_groups(stream)[0]:
-        pytest.skip("a server before 7.0 doesn't tell")
     assert finding(seen(url, stream), "trimmed")["level"] == "ok"
     raw.xtrim(stream, maxlen=3, approximate=False)
     row = finding(seen(url, stream), "trimmed")
+    if "entries-read" not in raw.xinfo_groups(stream)[0]:  # a server before 7.0 doesn't tell
+        assert row["level"] == "ok"
+        return
     assert (row["level"], "at least 7 entries were trimmed" in row["found"]) == ("warning", True)
 
 
@@ -225,9 +225,10 @@ def test_an_unread_entry_that_was_deleted_is_found(url: str, stream: str, raw: r
         await driver.link.call("XDEL", driver.stream, await driver.add("to", "ada"))
 
     drive(url, stream, delete_one)
-    if "max-deleted-entry-id" not in raw.xinfo_stream(stream):
-        pytest.skip("a server before 7.0 doesn't tell")
     row = finding(seen(url, stream), "trimmed")
+    if "max-deleted-entry-id" not in raw.xinfo_stream(stream):  # a server before 7.0 doesn't tell
+        assert row["level"] == "ok"
+        return
     assert (row["level"], "were deleted (XDEL)" in row["found"]) == ("problem", True)
 
 
