@@ -11,9 +11,9 @@ import click
 
 from retraced import supervisor
 from retraced.cli.executing import executor_of
-from retraced.cli.options import group_option
+from retraced.cli.options import group_option, joining_options
 from retraced.cli.session import Session
-from retraced.cli.values import BackoffSpec, Duration, RetentionSpec, Share, Size, StartId
+from retraced.cli.values import BackoffSpec, Duration, Share, Size
 from retraced.errors import ConfigError
 from retraced.keys import Keys
 from retraced.log import Level, Log
@@ -110,27 +110,7 @@ used; 4 Redis refuses it; 5 drained, but jobs died or wait for a handler;
     help="Bury a job whose type had no handler for this long.",
 )
 @click.option("--type", "types", multiple=True, metavar="T", help="Take only these types.")
-@click.option(
-    "--from",
-    "start",
-    default="start",
-    show_default=True,
-    type=StartId(),
-    metavar="start|now|ID|TIME",
-    help="Where a new group begins; after an ID, at a TIME.",
-)
-@click.option(
-    "--retain",
-    type=RetentionSpec(),
-    metavar="7d|100000|all",
-    help="Keep settled jobs in the stream for so long, or so many of them, for replay and for "
-    "groups to come. The most that any group asked for counts.",
-)
-@click.option(
-    "--delete-settled",
-    is_flag=True,
-    help="Agree that settled entries of a stream that others use, too, are deleted.",
-)
+@joining_options
 @click.option(
     "--type-field",
     default="type",

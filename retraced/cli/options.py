@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from retraced.cli.values import RetentionSpec, StartId
+
 if TYPE_CHECKING:
     from retraced.store.reads.jobs import Cursor
 
@@ -21,6 +23,36 @@ def group_option(
 ) -> Callable[[Command], Command]:
     """`--group G`; `told` is its help."""
     return click.option("--group", required=required, metavar="G", help=told)
+
+
+def joining_options(command: Command) -> Command:
+    """`--from`, `--retain` and `--delete-settled`: what matters when a group is made."""
+    options = (
+        click.option(
+            "--from",
+            "start",
+            default="start",
+            show_default=True,
+            type=StartId(),
+            metavar="start|now|ID|TIME",
+            help="Where a new group begins; after an ID, at a TIME.",
+        ),
+        click.option(
+            "--retain",
+            type=RetentionSpec(),
+            metavar="7d|100000|all",
+            help="Keep settled jobs in the stream for so long, or so many of them, for replay and "
+            "for groups to come. The most that any group asked for counts.",
+        ),
+        click.option(
+            "--delete-settled",
+            is_flag=True,
+            help="Agree that settled entries of a stream that others use, too, are deleted.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def page_options(*places: str, scan: int = 10_000) -> Callable[[Command], Command]:

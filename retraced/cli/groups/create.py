@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from retraced.cli.listing import Row, show
-from retraced.cli.options import group_option
+from retraced.cli.options import group_option, joining_options
 from retraced.cli.prose import note
 from retraced.cli.session import Session
-from retraced.cli.values import Duration, RetentionSpec, StartId
+from retraced.cli.values import Duration
 from retraced.keys import Keys
 from retraced.retention import Retention
 
@@ -34,28 +34,9 @@ JSON: id (the group), stream, created (false: it was there), visibility_timeout_
 )
 @click.argument("stream")
 @group_option("Letters, digits and _ . -")
-@click.option(
-    "--from",
-    "start",
-    default="start",
-    show_default=True,
-    type=StartId(),
-    metavar="start|now|ID|TIME",
-    help="Where it begins; after an ID, at a TIME.",
-)
+@joining_options
 @click.option(
     "--visibility-timeout", type=Duration(), metavar="D", help="How long a lease lasts. Default 30s"
-)
-@click.option(
-    "--delete-settled",
-    is_flag=True,
-    help="Agree that settled entries of a stream that others use, too, are deleted.",
-)
-@click.option(
-    "--retain",
-    type=RetentionSpec(),
-    metavar="SPEC",
-    help="Keep settled entries for later groups and replay: 7d, 100000, all.",
 )
 @click.pass_obj
 def create(
