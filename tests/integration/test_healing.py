@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import redis
 
 from tests.accounts import Account
 from tests.integration.test_consume import add
-from tests.servers import Server
+from tests.servers import EMBEDDED, ProcessServer, Server, make
 from tests.waiting import wait_until
 from tests.workers import Consumer, Crew, Ledger
 
@@ -181,3 +182,28 @@ def test_a_job_that_can_not_be_settled_at_the_end_is_said_to_be_why(
     [said] = worker.said("unsettled")
     assert (said["jobs"], "of another type" in said["what"]) == (1, True)
     raw.delete(keys.job(stuck.encode()))
+
+
+def test_a_redis_that_can_not_write_its_data_is_outlived(tmp_path: Path) -> None:
+    server = make(EMBEDDED)  # a container's directory is out of reach
+    assert isinstance(server, ProcessServer)
+    crew = Crew(server.url, tmp_path)
+    try:
+        with redis.Redis.from_url(server.url) as own:
+            worker = crew.consume("jobs", *SHORT).ready()
+            jobs = [add(own, "jobs", type="sleep", s="1") for _ in range(20)]
+            wait_until(lambda: crew.ledger.lines("start"), 10, "they run")
+            server.spoil_snapshots()
+            own.config_set("save", "3600 1")
+            own.bgsave()
+            wait_until(lambda: own.info()["rdb_last_bgsave_status"] == "err", 20, "it fails")
+            with pytest.raises(redis.ResponseError, match="MISCONF"):
+                own.xadd("jobs", {"type": "note"})
+            wait_until(lambda: len(crew.ledger.jobs("done")) == 20, 10, "they have run")
+            assert "MISCONF" in worker.hears("redis_away")[0]["error"]
+            own.config_set("save", "")
+            wait_until(lambda: Account(own, "jobs").left() == {}, 20, "all are settled")
+            assert sorted(crew.ledger.jobs("done")) == jobs, "each once"
+    finally:
+        crew.close()
+        server.close()
